@@ -363,10 +363,9 @@ struct Sweep::Impl {
   }
 
   std::string label(std::span<const double> variables_and_measures) const {
-    for (const Rule& rule : rules) {
-      const double holds = rule.when ? (*rule.when)(variables_and_measures) : 1.0;
-      if (holds != 0 && !std::isnan(holds)) return table.labels[rule.label].name;
-    }
+    const auto holds = [](double x) { return x != 0 && !std::isnan(x); };
+    for (const Rule& rule : rules)
+      if (!rule.when || holds((*rule.when)(variables_and_measures))) return table.labels[rule.label].name;
     return "";
   }
 

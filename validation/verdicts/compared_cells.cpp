@@ -144,11 +144,11 @@ ComparedCells compared_cells(const models::Trajectory& theory, const Sample& sam
       cell.theory = at_theory < column->value.size() ? column->value[at_theory] : nan;
       const double exact = at_theory < column->std.size() ? column->std[at_theory] : 0.0;
       if (exact > least_exact_std * std::abs(cell.theory)) cell.exact_std = exact;  // may be infinite
+      cell.skewness = shrunk_skewness(cell);
       if (at_theory < column->unmet.size()) cell.unmet = column->unmet[at_theory];
       for (; seen <= at_sample; ++seen)
         largest = std::max(largest, std::abs(sample.values[o * sample.steps.size() + seen].front()));
       cell.largest = largest;
-      cell.skewness = shrunk_skewness(cell);
       shared.cells.push_back(cell);
     }
     shared.observables.push_back(name);

@@ -206,6 +206,13 @@ TEST_CASE("losses that are recorded far apart are said to be") {
   CHECK(notes(100).find("from x") == std::string::npos);
 }
 
+TEST_CASE("losses that are recorded close together need no note, of several seeds neither") {
+  CollapseOptions options;
+  options.points = 20;
+  const CollapseAnalysis a = analyse_collapse(sums_of_powers(0.5, 2, 0), options).front();
+  CHECK(a.notes.empty());
+}
+
 TEST_CASE("unequal ends are cut, short runs are left out, and both are said") {
   LossCurves runs = sums_of_powers(0.5, 2, 0);
   LossCurve& longer = runs.groups[0].curves[1];

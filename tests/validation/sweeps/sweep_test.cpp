@@ -287,6 +287,8 @@ replicas = 2
   CHECK(sweep.compute(0).measures[0] == edgewise::tests::Approx(1 / w).epsilon(1e-12));
   const std::atomic<bool> stop{true};
   CHECK(sweep.compute(0, &stop).state == CellState::pending);
+  const std::atomic<bool> going{false};
+  CHECK(sweep.compute(0, &going).state == CellState::finished);
   const Sweep slip = of(replaced(text, "finding = \"polynomial 1\"", "finding = \"polynomial 7\""));
   CHECK(holds(error_of([&] { slip.check(); }), "measure[2].finding: 'polynomial 7' is not among what the cells give"));
   const Sweep none = of(replaced(text, "model = \"least-squares\"", "model = \"quadratic-map\""));

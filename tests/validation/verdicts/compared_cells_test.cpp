@@ -367,3 +367,18 @@ TEST_CASE("over decades: of many replicas by their number; a sample that is most
   for (std::size_t r = 3; r < 12; ++r) zeros[r] = 0;  // the 95% quantile is 0 as well
   CHECK(kind(zeros, 0.03) == CellKind::fluctuating);
 }
+
+TEST_CASE("a quantity is positive where its theory is above 0 and no replica is below") {
+  const auto positive = [](double theory, double least) {
+    ComparedCell cell;
+    const double values[] = {1, least, 2};
+    cell.values = values;
+    cell.theory = theory;
+    return cell.positive();
+  };
+  CHECK(positive(1, 0.5));
+  CHECK(positive(1, 0));
+  CHECK_FALSE(positive(1, -1e-9));
+  CHECK_FALSE(positive(0, 0.5));
+  CHECK_FALSE(positive(-1, 0.5));
+}

@@ -188,6 +188,12 @@ TEST_CASE("learning curves begin at the first samples asked for, their samples a
   REQUIRE(later.verdict.rows.size() == whole.verdict.rows.size());
   CHECK(later.verdict.rows.back().step == whole.verdict.rows.back().step);
   CHECK(later.verdict.rows.back().mc_mean == whole.verdict.rows.back().mc_mean);
+  // Samples that begin there as well have no row before.
+  for (Level& level : levels) {
+    level.sample.steps.erase(level.sample.steps.begin());
+    level.sample.values.erase(level.sample.values.begin());
+  }
+  CHECK(extrapolate(levels, {}, several, 5).verdict.max_z == whole.verdict.max_z);
   // What is kept of the largest ends with the last row too.
   CHECK(later.sample.steps == whole.sample.steps);
   CHECK(later.sample.values == whole.sample.values);

@@ -687,7 +687,7 @@ TEST_CASE("runs fluctuate where any observable does at any step, after a diverge
   };
   CHECK(outcome([](Sample&) {}));
   CHECK_FALSE(outcome([](Sample& s) { s.values[3][7] += 1; }));
-  CHECK(outcome([](Sample& s) { s.values[3][7] += 1e-10; }));
+  CHECK(outcome([](Sample& s) { s.values[3][7] += 1e-9; }));
   const auto later = [](double last) {
     return [last](Sample& s) {
       s.later_steps = {20};

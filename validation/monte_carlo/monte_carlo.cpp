@@ -224,8 +224,9 @@ void cut_at_divergence(Sample& sample) {
 double largest_share(std::span<const double> sorted, double mean) {
   double total = 0, largest = 0;
   for (const double x : sorted) {
-    total += (x - mean) * (x - mean);
-    largest = std::max(largest, (x - mean) * (x - mean));
+    const double square = (x - mean) * (x - mean);
+    total += square;
+    largest = std::max(largest, square);
   }
   return total > 0 ? largest / total : 0.0;
 }

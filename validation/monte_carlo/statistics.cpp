@@ -44,7 +44,7 @@ Moments moments(std::span<const double> values) {
   // In units of a power of two near the largest, which changes no digit, so that squares and cubes stay within range.
   double largest = 0;
   for (const double x : values) largest = std::max(largest, std::abs(x));
-  const int exponent = largest > 0 && std::isfinite(largest) ? std::clamp(std::ilogb(largest), -1000, 1000) : 0;
+  const int exponent = std::clamp(std::ilogb(largest), -1000, 1000);
   const double unit = std::ldexp(1.0, -exponent);
   const auto scaled = [unit](double x) { return unit * x; };
   double sum = 0;

@@ -104,8 +104,6 @@ ExponentFit fit_exponent(std::span<const double> x, std::span<const double> y, c
   fit.curvature_error = change * error_of(points, residuals, 3, parabola_squares);
   if (fit.curvature == 0)
     fit.curvature_p = 1;
-  else if (!(fit.curvature_error > 0))
-    fit.curvature_p = 0;
   else
     fit.curvature_p =
         2 * boost::math::cdf(boost::math::complement(boost::math::students_t(n - 3),

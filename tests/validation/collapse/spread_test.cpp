@@ -109,6 +109,13 @@ TEST_CASE("every measure is the same in any unit of the loss") {
     CHECK(s.mean_of == usual.mean_of);
     CHECK(s.delta == usual.delta);
     CHECK(s.tuples == usual.tuples);
+    SampledCurves many = noisy(0, 0.1, 0.1, 8, 3);
+    const auto bounds = supercollapse_bounds(many, 0);
+    for (auto& of_size : many.loss)
+      for (auto& run : of_size)
+        for (double& loss : run) loss = std::ldexp(loss, exponent);
+    CHECK(supercollapse_bounds(many, 0) == bounds);
+    CHECK(bounds.second > bounds.first);
   }
 }
 

@@ -271,6 +271,10 @@ TEST_CASE(
   CHECK(m.oracle(0) == std::vector<double>{0, -2});
   CHECK_FALSE(m.trusted(0, 0));
   CHECK(m.trusted(0, 1));
+  m.runs.push_back({{{.value = 1}, {.value = 1, .trusted = false}}});
+  CHECK_FALSE(m.trusted(1, 0));
+  m.runs[1][0][1].trusted = true;
+  CHECK(m.trusted(1, 0));
   m.plan.limit = 3;
   CHECK(m.score({0.2, 1, 2, 2.5, 3, 9}) == Approx((1 + 1 + 0.5 + 0.25) / 6));
   CHECK(validation::profile({0.2, 1, 2, 2.5, 3, 9}, 2) == 0.5);

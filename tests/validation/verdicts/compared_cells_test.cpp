@@ -382,3 +382,21 @@ TEST_CASE("a quantity is positive where its theory is above 0 and no replica is 
   CHECK_FALSE(positive(0, 0.5));
   CHECK_FALSE(positive(-1, 0.5));
 }
+
+TEST_CASE("without samples a predictor has an error like any other; a start at step 0 is given") {
+  Sample s = sample_of({0, 5}, {{{1, 2, 3}, {4, 5, 6}}});
+  const models::Trajectory t = theory_of({0, 5}, {{2, 5}});
+  CHECK(compared_cells(t, s).steps == std::vector<std::uint64_t>{5});
+  s.axis = &models::samples_axis();
+  CHECK(compared_cells(t, s).steps == std::vector<std::uint64_t>{0, 5});
+}
+
+TEST_CASE("a tail that the sample alone shows is no sign of one elsewhere") {
+  std::vector<double> outlier(100, 1.0);
+  outlier[3] = 2;
+  const std::vector<double> ones(100, 1.0), plain = normal(100, 1, 0.1);
+  const models::Trajectory t = theory_of({0, 1}, {{1, 1}, {1, 1}});
+  const ComparedCells shared = compared_cells(t, sample_of({0, 1}, {{ones, outlier}, {ones, plain}}));
+  CHECK(shared.cells[0].kind == CellKind::heavy);
+  CHECK(shared.cells[1].kind == CellKind::fluctuating);
+}

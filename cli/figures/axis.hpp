@@ -18,7 +18,7 @@ struct Axis {
 
 /// An axis that shows `values` (those that are not finite are ignored, as are those <= 0 on a logarithmic axis):
 /// logarithmic when all `decisive` values that are finite and not the leading zero are positive and span more than
-/// 1.5 decades. `margin` is the free share at each end.
+/// one decade. `margin` is the free share at each end.
 Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& values, bool ignore_zero, double margin);
 
 }  // namespace edgewise::cli

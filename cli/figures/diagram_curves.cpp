@@ -167,12 +167,10 @@ void add_boundaries(PanelPlots& plots, const std::vector<Boundary>& boundaries, 
 
 void add_curve(PanelPlots& plots, const SweepCurve& curve, const char* color, const Axis& y) {
   std::string rows;
-  for (std::size_t i = 0; i < curve.x.size(); ++i) {
-    if (y.log && curve.y[i] <= 0) continue;
+  for (std::size_t i = 0; i < curve.x.size(); ++i)
     rows += fmt::format("{} {} {} {}\n", text_of(curve.x[i]), text_of(curve.y[i]),
-                        text_of(std::clamp(curve.y[i] - 2 * curve.error[i], y.low, y.high)),
-                        text_of(std::clamp(curve.y[i] + 2 * curve.error[i], y.low, y.high)));
-  }
+                        text_of(std::max(curve.y[i] - 2 * curve.error[i], y.low)),
+                        text_of(curve.y[i] + 2 * curve.error[i]));
   if (rows.empty()) rows = "NaN NaN NaN NaN\n";
   const auto title = [&](const char* more) {
     return curve.legend.empty() ? "notitle" : "title " + plain(curve.legend + more) + " noenhanced";
@@ -204,7 +202,9 @@ std::string curve_panel(const SweepTable& table, const DiagramPanel& panel, std:
       fmt::format("set {} x\nset {} y\nset xrange [{}:{}]\nset yrange [{}:{}]\n", x.log ? "logscale" : "nologscale",
                   y.log ? "logscale" : "nologscale", text_of(x.low), text_of(x.high), text_of(y.low), text_of(y.high));
   std::string label = panel.measures.size() > 1 ? "" : shown_name(info.name);
-  if (!info.unit.empty()) label += " [" + info.unit + "]";
+  const bool shared =
+      std::ranges::all_of(panel.measures, [&](std::size_t m) { return table.measures[m].unit == info.unit; });
+  if (shared && !info.unit.empty()) label += (label.empty() ? "[" : " [") + info.unit + "]";
   out += fmt::format("set xtics {}\nset ytics {}\nset xlabel {} enhanced offset 0,0.3\nset ylabel {} noenhanced\n",
                      ticks_of(along, scale, x), y.ticks(),
                      gnuplot_string(unmarked(shown_name(along.name)) + "\n{/*0.3  }"), plain(label));

@@ -80,8 +80,8 @@ class PlaneView {
   /// What formulas see at a point on the scales: values of the axes that have numbers.
   std::vector<double> values(double at_x, double at_y) const {
     std::vector<double> out = values_;
-    if (plane_.vertical) out[y_value_] = y().value_at(at_y);
-    out[x_value_] = x().value_at(at_x);
+    if (plane_.vertical && table_.axes[*plane_.vertical].words.empty()) out[y_value_] = y().value_at(at_y);
+    if (table_.axes[plane_.horizontal].words.empty()) out[x_value_] = x().value_at(at_x);
     return out;
   }
 

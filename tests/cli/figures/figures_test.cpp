@@ -2,9 +2,15 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <functional>
+#include <limits>
+#include <sstream>
+#include <string>
+#include <tuple>
+#include <vector>
 
 #include "settings/settings.hpp"
 #include "tests/approx.hpp"
@@ -35,6 +41,36 @@ Result power_law(ResultKind kind) {
       if (f.name.ends_with("q95")) value = 1.4 * y;
       f.values[0].push_back(value);
     }
+  }
+  return out;
+}
+
+constexpr double unknown = std::numeric_limits<double>::quiet_NaN();
+
+/// One observable at these steps, and its fields in their order; what is left out has none.
+Result result_of(ResultKind kind, const std::string& title, std::vector<double> steps,
+                 std::vector<std::vector<double>> fields) {
+  Result out;
+  out.kind = kind;
+  out.provenance = {attribute("title", title)};
+  out.observables = {{"loss", "", ""}};
+  out.steps = std::move(steps);
+  out.fields = fields_of(kind);
+  fields.resize(out.fields.size());
+  for (std::size_t f = 0; f < fields.size(); ++f) out.fields[f].values = {fields[f]};
+  return out;
+}
+
+/// The ranges, the blocks and what is plotted of them.
+std::string plots(const std::string& script) {
+  std::istringstream in(script);
+  std::string out;
+  bool inside = false;
+  for (std::string line; std::getline(in, line);) {
+    inside = inside || line.starts_with("$") || line.starts_with("plot ");
+    if (inside || line.starts_with("set xrange") || line.starts_with("set yrange") || line.starts_with("set arrow") ||
+        line.starts_with("set label"))
+      out += line + "\n";
   }
   return out;
 }
@@ -105,6 +141,348 @@ TEST_CASE("guides, panels, several results") {
   CHECK(holds(script, "\"second\""));
 }
 
+TEST_CASE("a theory with a grid of its own: line, band, where it no longer holds, and where it diverges") {
+  Result r = result_of(ResultKind::solution, "t", {100, 200, 300}, {{6, 5, 4}, {0.1, 0.1, 0.1}});
+  r.curve = TheoryCurve{{100, 150, 200, 250, 300}, {{6, 5.5, 5, 4.5, 4}}, {{0.1, 0.2, unknown, 0.4, 0.5}}};
+  r.provenance.push_back(attribute("theory_valid_until", 200.0));
+  r.provenance.push_back(attribute("diverged_at", 400.0));
+  CHECK(plots(figure_script({r}, {"a"}, {}, ".svg")) == R"(set xrange [0:406]
+set yrange [2.808:6.392]
+set arrow from 400, graph 0 to 400, graph 1 nohead dt 2 lw 1.2 lc rgb '#555555'
+set label 'diverges at step 400' at 400, graph 0.05 right offset -0.7,0 tc rgb '#555555'
+$p0s0 << EOD
+100 5.8 6.2
+150 5.1 5.9
+250 3.7 5.3
+300 3 5
+EOD
+$p0s1 << EOD
+200 5
+250 4.5
+300 4
+EOD
+$p0s2 << EOD
+100 6
+150 5.5
+200 5
+EOD
+plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder title "theory, ± 2 s.d. of one run" noenhanced, \
+     $p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#0072B2' title "theory, beyond its validity" noenhanced, \
+     $p0s2 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)");
+  // Without one the recorded steps are drawn; divergence in the left half is told to its right.
+  r.curve.reset();
+  r.provenance.back() = attribute("diverged_at", 150.0);
+  CHECK(plots(figure_script({r}, {"a"}, {}, ".svg")) == R"(set xrange [96:304]
+set yrange [3.6559999999999997:6.344]
+set arrow from 150, graph 0 to 150, graph 1 nohead dt 2 lw 1.2 lc rgb '#555555'
+set label 'diverges at step 150' at 150, graph 0.05 left offset 0.7,0 tc rgb '#555555'
+$p0s0 << EOD
+100 5.8 6.2
+200 4.8 5.2
+300 3.8 4.2
+EOD
+$p0s1 << EOD
+200 5
+300 4
+EOD
+$p0s2 << EOD
+100 6
+200 5
+EOD
+plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder title "theory, ± 2 s.d. of one run" noenhanced, \
+     $p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#0072B2' title "theory, beyond its validity" noenhanced, \
+     $p0s2 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)");
+  // That of a validation is the runs' own band.
+  Result v = result_of(ResultKind::validation, "t", {100, 300}, {{6, 4}, {}, {}, {}, {0.1, 0.1}});
+  v.curve = TheoryCurve{{100, 200, 300}, {{6, 5, 4}}, {{0.1, 0.2, 0.3}}};
+  CHECK(plots(figure_script({v}, {"a"}, {}, ".svg")) == R"(set xrange [96:304]
+set yrange [3.88:6.12]
+$p0s0 << EOD
+100 6
+200 5
+300 4
+EOD
+plot $p0s0 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)");
+}
+
+TEST_CASE("beyond 30% of the mean anywhere the band is that of a log-normal law") {
+  const auto log_normal = [](double std) {
+    const Result r = result_of(ResultKind::solution, "t", {100, 200, 300}, {{6, 5, 4}, {0.1, std, 0.1}});
+    const std::string s = figure_script({r}, {"a"}, {}, ".svg");
+    CHECK(holds(s, "title \"theory, 95% of runs\"") != holds(s, "title \"theory, ± 2 s.d. of one run\""));
+    const auto [low, high] = predicted_band(6, 0.1, std > 1.5 && std < 2);
+    CHECK(holds(s, "\n100 " + settings::text_of(low) + " " + settings::text_of(high) + "\n"));
+    return holds(s, "95% of runs");
+  };
+  CHECK(log_normal(1.52));
+  CHECK_FALSE(log_normal(1.48));
+  CHECK_FALSE(log_normal(INFINITY));
+}
+
+TEST_CASE("runs are points, some apart from each other, with two standard errors, on a band of their quantiles") {
+  // The axis runs from 96 to 304: points are 208/36 = 5.78 apart.
+  const std::vector<double> steps = {100, 105.7, 105.9, 111.5, 200, 290, 295.7, 300};
+  const Result r = result_of(ResultKind::simulation, "t", steps,
+                             {{6, 5.9, 5.8, 5.7, unknown, 5, 4.9, 4},
+                              {0.5, 0.25, 0.125, 0.1, 0.1, unknown, 0.2, 0.0625},
+                              {5, 5, unknown, 5, 4.5, 4, 4, 3},
+                              {},
+                              {7, 7, 7, 7, 6.5, 6, unknown, 5}});
+  CHECK(plots(figure_script({r}, {"a"}, {}, ".svg")) == R"(set xrange [96:304]
+set yrange [2.76:7.24]
+$p0s0 << EOD
+100 5 7
+105.7 5 7
+111.5 5 7
+200 4.5 6.5
+290 4 6
+300 3 5
+EOD
+$p0s1 << EOD
+100 6 5 7
+105.9 5.8 5.55 6.05
+290 5 5 5
+300 4 3.875 4.125
+EOD
+plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
+     $p0s1 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $p0s1 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced
+)");
+  Result counted = r;
+  counted.provenance.push_back(attribute("replicas", "1"));
+  CHECK(holds(figure_script({counted}, {"a"}, {}, ".svg"), "title \"simulation, mean ± 2 s.e.m. (1 run)\""));
+  counted.provenance.back() = attribute("replicas", "64");
+  CHECK(holds(figure_script({counted}, {"a"}, {}, ".svg"), "title \"simulation, mean ± 2 s.e.m. (64 runs)\""));
+}
+
+TEST_CASE("several results have a colour each, and the legend tells marks apart") {
+  const std::vector<double> steps = {100, 200, 300};
+  Result solved = result_of(ResultKind::solution, "one", steps, {{6, 5, 4}, {0.1, 0.1, 0.1}}),
+         validated = result_of(ResultKind::validation, "two", steps,
+                               {{5, 4, 3}, {5, 4, 3}, {0, 0, 0}, {}, {}, {4, 3, 2}, {}, {6, 5, 4}}),
+         simulated = result_of(ResultKind::simulation, "three", steps, {{7, 6, 5}, {0, 0, 0}}),
+         beyond = result_of(ResultKind::solution, "four", steps, {{3, 2, 1}}),
+         alone = result_of(ResultKind::solution, "five", {200}, {{2}});
+  beyond.provenance.push_back(attribute("theory_valid_until", 0.0));
+  CHECK(plots(figure_script({solved, validated, simulated, beyond, alone}, {"a", "b", "c", "d", "e"}, {}, ".svg")) ==
+        R"(set xrange [96:304]
+set yrange [0:7.36]
+$p0s0 << EOD
+100 5.8 6.2
+200 4.8 5.2
+300 3.8 4.2
+EOD
+$p0s1 << EOD
+100 4 6
+200 3 5
+300 2 4
+EOD
+$p0s2 << EOD
+100 5 5 5
+200 4 4 4
+300 3 3 3
+EOD
+$p0s3 << EOD
+100 7 7 7
+200 6 6 6
+300 5 5 5
+EOD
+$p0s4 << EOD
+200 2 2 2
+EOD
+$p0s5 << EOD
+100 3
+200 2
+300 1
+EOD
+$p0s6 << EOD
+100 6
+200 5
+300 4
+EOD
+$p0s7 << EOD
+100 5
+200 4
+300 3
+EOD
+$p0s8 << EOD
+NaN NaN NaN NaN
+EOD
+$p0s9 << EOD
+NaN NaN NaN NaN
+EOD
+$p0s10 << EOD
+NaN NaN NaN NaN
+EOD
+$p0s11 << EOD
+NaN NaN NaN
+EOD
+$p0s12 << EOD
+NaN NaN NaN
+EOD
+plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder notitle, \
+     $p0s1 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder notitle, \
+     $p0s2 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $p0s2 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' notitle, \
+     $p0s3 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#009E73' notitle, \
+     $p0s3 using 1:2 with points pt 7 ps 0.5 lc rgb '#009E73' title "c" noenhanced, \
+     $p0s4 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#E69F00' notitle, \
+     $p0s4 using 1:2 with points pt 7 ps 0.5 lc rgb '#E69F00' title "e" noenhanced, \
+     $p0s5 using 1:2 with lines lw 1.6 dt 2 lc rgb '#CC79A7' title "d" noenhanced, \
+     $p0s6 using 1:2 with lines lw 2 lc rgb '#0072B2' title "a" noenhanced, \
+     $p0s7 using 1:2 with lines lw 2 lc rgb '#D55E00' title "b" noenhanced, \
+     $p0s8 using 1:2 with lines lw 2 lc rgb '#555555' title "theory" noenhanced, \
+     $p0s9 using 1:2 with lines lw 1.6 dt 2 lc rgb '#555555' title "theory, beyond its validity" noenhanced, \
+     $p0s10 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#555555' notitle, \
+     $p0s10 using 1:2 with points pt 7 ps 0.5 lc rgb '#555555' title "simulation, mean ± 2 s.e.m." noenhanced, \
+     $p0s11 using 1:2:3 with filledcurves fc rgb '#555555' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
+     $p0s12 using 1:2:3 with filledcurves fc rgb '#555555' fs transparent solid 0.2 noborder title "theory, 95% of runs" noenhanced
+)");
+  // Kinds that differ are one experiment, if they have one title; two of a kind are two.
+  Result other = simulated;
+  other.provenance[0].text = "one";
+  CHECK(holds(figure_script({solved, other}, {"a", "b"}, {}, ".svg"), "title \"theory\""));
+  CHECK_FALSE(holds(figure_script({solved, solved}, {"a", "b"}, {}, ".svg"), "title \"theory\""));
+  CHECK(holds(figure_script({solved, simulated}, {"a", "b"}, {}, ".svg"), "title \"a\""));
+  // A file whose axis is another one is named.
+  simulated.axis = models::axes().back();
+  CHECK_THROWS_WITH_AS(figure_script({solved, simulated}, {"a", "b"}, {{}, {}, "", {"a.csv", "b.csv"}}, ".svg"),
+                       "b.csv: runs along depth, and a.csv along step: they have no axis in common", settings::Error);
+}
+
+TEST_CASE("guides are lines of their slope, 1.7 times above the last curve in the middle of its last decade or two") {
+  const auto guide = [](const Result& r) {
+    const std::string s = figure_script({r}, {"a"}, {{}, {-0.5, 1}, ""}, ".svg");
+    const std::size_t first = s.find("$p0s1 << EOD\n") + 13, last = s.find("EOD\n", first) - 1;
+    const std::string block = s.substr(first, last - first);
+    CHECK(std::count(block.begin(), block.end(), '\n') == 60);
+    CHECK(holds(s, "$p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#555555' title \"∝ step^{−0.5}\""));
+    CHECK(holds(s, "$p0s2 using 1:2 with lines lw 1.6 dt 3 lc rgb '#555555' title \"∝ step^{1}\""));
+    std::istringstream rows(block.substr(0, block.find('\n')) + " " + block.substr(block.rfind('\n')));
+    std::vector<double> out(4);
+    for (double& x : out) rows >> x;
+    return out;
+  };
+  const auto near = [](const std::vector<double>& a, const std::vector<double>& b) {
+    for (std::size_t i = 0; i < 4; ++i) CHECK(a[i] == Approx(b[i]).epsilon(1e-9));
+  };
+  // Linear: the middle is sqrt(100 200) = 141; nearest to it is 150, where the curve is 4.
+  near(guide(result_of(ResultKind::solution, "t", {0, 100, 110, 150, 200}, {{9, 8, 7, 4, 2}})),
+       {100, 6.8 * std::sqrt(1.5), 200, 6.8 * std::sqrt(0.75)});
+  // Logarithmic: two decades, from 10; the middle is 100, and what is not positive does not count.
+  near(guide(result_of(ResultKind::solution, "t", {1, 20, 90, 99, 1000, 2000}, {{8, 7, 6, -1, 5, -2}})),
+       {10, 10.2 * 3, 1000, 10.2 * 0.3});
+}
+
+TEST_CASE("predictions about whole runs are levels of the observable that they name") {
+  Result r = result_of(ResultKind::validation, "t", {100, 200, 300}, {{4, 5, 6}, {4, 5, 6}, {0, 0, 0}});
+  r.provenance.push_back(attribute("predictions", "one, two, three, again, of_other, unknown"));
+  const auto predict = [&](const std::string& name, const std::string& of, double nominal, double low, double high) {
+    r.provenance.push_back(attribute("prediction_" + name + "_observable", of));
+    r.provenance.push_back(attribute("prediction_" + name + "_nominal", nominal));
+    r.provenance.push_back(attribute("prediction_" + name + "_low", low));
+    r.provenance.push_back(attribute("prediction_" + name + "_high", high));
+  };
+  predict("one", "loss", 5.5, 5, 6);
+  predict("two", "loss", -1.25, -INFINITY, 0);
+  predict("three", "loss", 4.5, 4, INFINITY);
+  predict("again", "loss", 5.50001, 5, 6);
+  predict("of_other", "none", 1, 0, 2);
+  predict("unknown", "loss", unknown, 0, 2);
+  CHECK(plots(figure_script({r}, {"a"}, {}, ".svg")) == R"(set xrange [96:304]
+set yrange [-1.685:6.435]
+$p0s0 << EOD
+96 5.5
+304 5.5
+EOD
+$p0s1 << EOD
+96 -1.25
+304 -1.25
+EOD
+$p0s2 << EOD
+96 4.5
+304 4.5
+EOD
+$p0s3 << EOD
+100 4 4 4
+200 5 5 5
+300 6 6 6
+EOD
+$p0s4 << EOD
+100 4
+200 5
+300 6
+EOD
+plot $p0s0 using 1:2 with lines lw 0.9 lc rgb '#444444' title "predicted: 5.5" noenhanced, \
+     $p0s1 using 1:2 with lines lw 0.9 lc rgb '#444444' title "predicted: ≤ −1.25" noenhanced, \
+     $p0s2 using 1:2 with lines lw 0.9 lc rgb '#444444' title "predicted: ≥ 4.5" noenhanced, \
+     $p0s3 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $p0s3 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced, \
+     $p0s4 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)");
+}
+
+TEST_CASE("on logarithmic axes what is not positive has no place, and bands end at the edge") {
+  const Result r = result_of(
+      ResultKind::simulation, "t", {0, 1, 10, 100, 1000},
+      {{200, 100, 10, 1, 0.5}, {1, 60, 0.25, 0.125, 0.0625}, {100, 50, 5, -1, 0.25}, {}, {400, 200, 20, 2, 1}});
+  CHECK(plots(figure_script({r}, {"a"}, {}, ".svg")) == R"(set xrange [0.8709635899560806:1148.1536214968828]
+set yrange [0.1673996745992899:298.68636315863006]
+$p0s0 << EOD
+1 50 200
+10 5 20
+100 0.1673996745992899 2
+1000 0.25 1
+EOD
+$p0s1 << EOD
+1 100 0.1673996745992899 220
+10 10 9.5 10.5
+100 1 0.75 1.25
+1000 0.5 0.375 0.625
+EOD
+plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
+     $p0s1 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $p0s1 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced
+)");
+  const Result negative = result_of(ResultKind::solution, "t", {0, 1, 10, 100, 1000}, {{7, 1, -1, 2, 1e300}});
+  CHECK(plots(figure_script({negative}, {"a"}, {}, ".svg")) == R"(set xrange [0.9120108393559097:109.64781961431851]
+set yrange [-1.18:2.18]
+$p0s0 << EOD
+1 1
+10 -1
+100 2
+EOD
+plot $p0s0 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)");
+}
+
+TEST_CASE("units stand behind names, and titles above the panels") {
+  Result r = result_of(ResultKind::solution, "t", {100, 200}, {{6, 5}});
+  const auto label = [&](const std::string& name, const std::string& unit) {
+    r.observables[0] = {name, unit, ""};
+    const std::string s = figure_script({r}, {"a"}, {}, ".svg"), start = "set ylabel \"";
+    const std::size_t at = s.find(start) + start.size();
+    return s.substr(at, s.find('"', at) - at);
+  };
+  CHECK(label("loss", "") == "loss");
+  CHECK(label("loss", "1") == "loss");
+  CHECK(label("eta_1", "label^2 x^3 y^2") == "η 1 [label² x³ y²]");
+  CHECK(holds(figure_script({r}, {"a"}, {}, ".svg"), "\nset title \"t\" noenhanced offset 0,-0.3\n"));
+  CHECK(holds(figure_script({r}, {"a"}, {{}, {}, "u"}, ".svg"), "\nset title \"u\" noenhanced offset 0,-0.3\n"));
+  CHECK(holds(figure_script({r}, {"a"}, {{"eta_1", "eta_1"}, {}, ""}, ".svg"),
+              " size 1200,420 font 'Helvetica,Arial,sans-serif,14' background 'white'\nset border 3 lw 1 lc rgb "
+              "'#222222'\nset tics out nomirror scale 0.7,0.35\nset multiplot layout 1,2 title \"t\" noenhanced\n"));
+  r.provenance[0].text.clear();
+  CHECK_FALSE(holds(figure_script({r}, {"a"}, {}, ".svg"), "set title"));
+  CHECK(holds(figure_script({r}, {"a"}, {{"eta_1", "eta_1"}, {}, ""}, ".svg"), "\nset multiplot layout 1,2\n"));
+  CHECK_THROWS_WITH_AS(figure_script({}, {}, {}, ".svg"), "plot: no results given", settings::Error);
+  r.observables.clear();
+  CHECK_THROWS_WITH_AS(figure_script({r}, {"a"}, {}, ".svg"), "a: has no observables to draw", settings::Error);
+}
+
 TEST_CASE("the legend stands in the first corner, or middle of a side, that no curve goes through, else below") {
   // Shapes in shares of the plane, logarithmic upwards; two entries of a letter take a box of 0.15 by 0.16.
   const auto place = [](const std::vector<std::function<double(double)>>& shapes, int pieces = 100,
@@ -146,6 +524,106 @@ TEST_CASE("the legend stands in the first corner, or middle of a side, that no c
   CHECK(place({peak, peak}, 2, 14).starts_with("inside top left "));
   const auto tent = [](double x) { return x < 0.75 ? 2 * x : 0; };
   CHECK(place({tent, tent, tent}, 2).starts_with("inside top right "));
+}
+
+namespace {
+
+std::string legend_place(const std::string& script) {
+  const std::size_t at = script.find("set key ");
+  REQUIRE(at != std::string::npos);
+  return script.substr(at + 8, script.find(" Left", at) - at - 8);
+}
+
+}  // namespace
+
+TEST_CASE("the places of the legend, in turn: each the first that no point is in") {
+  // One entry of 27 letters: 0.13 + 27 0.0155 = 0.5485 by 0.096. The axes run from 998 to 1102, and from 0.94 to 2.06.
+  struct Point {
+    double x, y, error;
+  };
+  const auto place = [](std::vector<Point> points) {
+    std::ranges::sort(points, {}, &Point::x);
+    Result r = result_of(ResultKind::simulation, "t", {1000}, {{1}, {0}});
+    for (const Point& p : points) {
+      r.steps.push_back(998 + 104 * p.x);
+      r.fields[0].values[0].push_back(0.94 + 1.12 * p.y);
+      r.fields[1].values[0].push_back(0.56 * p.error);
+    }
+    r.steps.push_back(1100);
+    r.fields[0].values[0].push_back(2);
+    r.fields[1].values[0].push_back(0);
+    return legend_place(figure_script({r}, {"a"}, {}, ".svg"));
+  };
+  std::vector<Point> points;
+  CHECK(place(points) == "inside top left");
+  points.push_back({0.1, 0.95, 0});
+  CHECK(place(points) == "inside bottom right");
+  points.push_back({0.9, 0.05, 0});
+  CHECK(place(points) == "at graph 0.98, graph 0.5 right center");
+  // Half of the height, 0.452, on either side; an error bar ends in it.
+  for (const auto& [y, error, blocks] : std::vector<std::tuple<double, double, bool>>{{0.451, 0, false},
+                                                                                      {0.453, 0, true},
+                                                                                      {0.549, 0, false},
+                                                                                      {0.547, 0, true},
+                                                                                      {0.4, 0.053, true},
+                                                                                      {0.4, 0.051, false},
+                                                                                      {0.6, 0.053, true},
+                                                                                      {0.6, 0.051, false}}) {
+    points.push_back({0.85, y, error});
+    CHECK((place(points) == "at graph 0.02, graph 0.5 left center") == blocks);
+    // To the left of the box.
+    points.back().x = 0.45;
+    CHECK((place(points) == "at graph 0.98, graph 0.5 right center"));
+    points.back().x = 0.453;
+    CHECK((place(points) == "at graph 0.98, graph 0.5 right center") == !blocks);
+    points.pop_back();
+  }
+  points.push_back({0.85, 0.5, 0});
+  CHECK(place(points) == "at graph 0.02, graph 0.5 left center");
+  points.push_back({0.15, 0.5, 0});
+  CHECK(place(points).starts_with("at graph 0.98, graph 0.2288"));
+  points.push_back({0.8, 0.2288, 0});
+  CHECK(place(points).starts_with("at graph 0.02, graph 0.2288"));
+  CHECK(place(points).ends_with(" left center"));
+  points.push_back({0.2, 0.2288, 0});
+  CHECK(place(points).starts_with("at graph 0.98, graph 0.771"));
+  points.push_back({0.75, 0.7712, 0});
+  CHECK(place(points).starts_with("at graph 0.02, graph 0.771"));
+  points.push_back({0.25, 0.7712, 0});
+  CHECK(place(points) == "outside center bottom horizontal maxcols 2");
+}
+
+TEST_CASE("the legend's box: a height for every entry, a width for every letter, and the mark of a divergence") {
+  // "theory" takes 0.13 + 6 0.0155 = 0.223 of the width, so that the box begins at 0.777 of it.
+  const auto beside = [](double share) {
+    Result r = result_of(ResultKind::solution, "t", {1000, 1100}, {{1, 1.01}});
+    r.fields[0].values[0] = {1.5, 1.5};
+    r.provenance.push_back(attribute("diverged_at", 998 + 104 * share));
+    return legend_place(figure_script({r}, {"a"}, {}, ".svg"));
+  };
+  CHECK(beside(0.775) == "inside top right");
+  CHECK(beside(0.779) == "inside bottom left");
+  // And 0.03 + 0.066 = 0.096 of the height, so that it begins at 0.904 of that.
+  const auto below = [](double share) {
+    const double y = 0.94 + 1.12 * share;
+    const Result r = result_of(ResultKind::solution, "t", {1000, 1001, 1002, 1100}, {{2, 1, y, y}});
+    return legend_place(figure_script({r}, {"a"}, {}, ".svg"));
+  };
+  CHECK(below(0.9034) == "inside top right");
+  CHECK(below(0.9046) == "inside bottom right");
+  // Above 0.8 of the width and 0.7 of the height there is no room inside.
+  const auto of = [](std::size_t letters, std::size_t entries) {
+    std::vector<Result> results;
+    std::vector<std::string> labels;
+    for (std::size_t i = 0; i < entries; ++i) {
+      results.push_back(result_of(ResultKind::solution, std::to_string(i), {1000, 1100}, {{1, 1}}));
+      labels.emplace_back(letters, 'x');
+    }
+    return legend_place(figure_script(results, labels, {}, ".svg"));
+  };
+  CHECK(of(43, 2) == "inside top right");
+  CHECK(of(44, 2).starts_with("outside"));
+  CHECK(of(1, 11).starts_with("outside"));
 }
 
 TEST_CASE("a solution of one step is a point") {

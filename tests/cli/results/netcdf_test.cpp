@@ -12,6 +12,7 @@
 #include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/cli/results/netcdf_text.hpp"
 #include "tests/cli/results/sample_results.hpp"
 
 using namespace edgewise;
@@ -31,6 +32,92 @@ TEST_CASE("every kind of result reads back the same") {
     CHECK(same(result, back));
     CHECK(back.provenance == result.provenance);
   }
+}
+
+TEST_CASE("all that the file of a result holds") {
+  const Folder folder;
+  const auto held = [&](const Result& result) {
+    write_file(folder / "r.nc", netcdf_bytes(result, "r.nc"));
+    return testing::netcdf_text(folder / "r.nc");
+  };
+  Result result;
+  result.kind = ResultKind::solution;
+  result.provenance = {attribute("kind", "solution"), attribute("rtol", 0.5)};
+  result.steps = {0, 10, 30};
+  result.observables = {{"risk", "MSE", "half of it"}, {"width", "", "of the peak"}};
+  result.fields = fields_of(ResultKind::solution);
+  result.fields[0].values = {{1, 2, 3}, {4, 5, 6}};
+  result.fields[1].values = {{7, 8, 9}, {}};
+  CHECK(held(result) == R"(step = 3
+double step(step): 0 10 30
+  units: '1'
+  long_name: 'optimizer steps taken'
+double risk(step): 1 2 3
+  units: 'MSE'
+  long_name: 'half of it'
+  observable: 'risk'
+  field: ''
+  observable_long_name: 'half of it'
+double risk_std(step): 7 8 9
+  units: 'MSE'
+  long_name: 'risk: predicted standard deviation of one run'
+  observable: 'risk'
+  field: 'std'
+  observable_long_name: 'half of it'
+double width(step): 4 5 6
+  units: '1'
+  long_name: 'of the peak'
+  observable: 'width'
+  field: ''
+  observable_long_name: 'of the peak'
+  kind: 'solution'
+  rtol: 0.5
+  Conventions: 'CF-1.10'
+)");
+  result.kind = ResultKind::validation;
+  result.provenance = {attribute("kind", "validation")};
+  result.steps = {10, 30};
+  result.fields = fields_of(ResultKind::validation);
+  double next = 1;
+  for (Field& field : result.fields) {
+    field.values = {{next, next + 1}, {next + 2, next + 3}};
+    next += 4;
+  }
+  CHECK(held(result) == R"(step = 2
+observable = 2
+double step(step): 10 30
+  units: '1'
+  long_name: 'optimizer steps taken'
+string observable(observable): 'risk' 'width'
+string observable_units(observable): 'MSE' ''
+string observable_long_name(observable): 'half of it' 'of the peak'
+double theory(observable, step): 1 2 3 4
+  units: 'of the observable'
+  long_name: 'value predicted by the theory'
+double mc_mean(observable, step): 5 6 7 8
+  units: 'of the observable'
+  long_name: 'mean over replicas'
+double mc_sem(observable, step): 9 10 11 12
+  units: 'of the observable'
+  long_name: 'standard error of the mean'
+double z(observable, step): 13 14 15 16
+  units: '1'
+  long_name: 'discrepancy in standard errors'
+double theory_std(observable, step): 17 18 19 20
+  units: 'of the observable'
+  long_name: 'predicted standard deviation of one run'
+double mc_q05(observable, step): 21 22 23 24
+  units: 'of the observable'
+  long_name: '5% quantile over replicas'
+double mc_q50(observable, step): 25 26 27 28
+  units: 'of the observable'
+  long_name: 'median over replicas'
+double mc_q95(observable, step): 29 30 31 32
+  units: 'of the observable'
+  long_name: '95% quantile over replicas'
+  kind: 'validation'
+  Conventions: 'CF-1.10'
+)");
 }
 
 TEST_CASE("every axis reads back, with its own coordinate") {

@@ -9,6 +9,7 @@
 #include "cli/results/output_file.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/cli/results/netcdf_text.hpp"
 #include "tests/validation/sweeps/sample_sweep.hpp"
 
 using namespace edgewise;
@@ -86,7 +87,215 @@ SweepTable motley() {
   return table;
 }
 
+/// Two axes of numbers, the first logarithmic and not in order, and a third that is held; a border in every plane of it.
+SweepTable solid() {
+  SweepTable table;
+  table.title = "solid";
+  table.axes = {{"a", "x.a", true, {4, 1, 2}, {}}, {"b", "x.b", false, {0, 1}, {}}, {"c", "x.c", false, {7, 9}, {}}};
+  table.measures = {{"loss", "MSE", "at the end"}, {"slope", "", ""}};
+  table.labels = {{"low one", "a < 3", ""}, {"high", "", ""}};
+  table.provenance = {{"sweep", "[sweep]"}, {"kind", "not this"}, {"comparison", "nor this"}};
+  for (const double a : {4, 1, 2})
+    for (const double b : {0, 1})
+      for (const double c : {7, 9})
+        table.cells.push_back(
+            {CellState::finished, {10 * a + b, c}, a < (c == 7 ? 1.5 : 3) ? "low one" : "high", "", a});
+  table.cells[0] = {CellState::failed, {NAN, NAN}, "", "broke", 0.5};
+  table.cells[1] = {};
+  return table;
+}
+
+/// One axis of numbers beside words: borders are points.
+SweepTable flat() {
+  SweepTable table;
+  table.title = "flat";
+  table.axes = {{"w", "x.w", false, {}, {"sgd", "sign sgd"}}, {"a", "x.a", false, {0, 1, 2}, {}}};
+  table.measures = {{"m", "", "a measure"}};
+  table.labels = {{"low", "m < 1", "a < 0.75"}, {"high", "", "1"}};
+  table.boundaries = {{"edge", "a - 0.75", ""}, {"far", "a - 1.5", "a > 1"}};
+  for (int w = 0; w < 2; ++w)
+    for (int a = 0; a < 3; ++a)
+      table.cells.push_back({CellState::finished, {1.0 * a}, a < 1 + w ? "low" : "high", "", 0.25});
+  return table;
+}
+
+std::string held(const Folder& folder, const SweepTable& table) {
+  write(table, folder / "s.nc");
+  return cli::testing::netcdf_text(folder / "s.nc");
+}
+
 }  // namespace
+
+TEST_CASE("all that the file of a sweep holds") {
+  const Folder folder;
+  CHECK(held(folder, solid()) == R"(a = 3
+b = 2
+c = 2
+label_rule = 2
+measured_point = 7
+measured_curve = 2
+double a(a): 4 1 2
+  units: '1'
+  long_name: 'x.a'
+  key: 'x.a'
+  scale: 'log'
+double b(b): 0 1
+  units: '1'
+  long_name: 'x.b'
+  key: 'x.b'
+  scale: 'linear'
+double c(c): 7 9
+  units: '1'
+  long_name: 'x.c'
+  key: 'x.c'
+  scale: 'linear'
+double loss(a, b, c): nan nan 41 41 10 10 11 11 20 20 21 21
+  units: 'MSE'
+  long_name: 'at the end'
+  role: 'measure'
+double slope(a, b, c): nan nan 7 9 7 9 7 9 7 9 7 9
+  units: '1'
+  long_name: 'slope'
+  role: 'measure'
+int label(a, b, c): -1 -1 1 1 0 0 0 0 1 0 1 0
+  long_name: 'first label whose rule holds'
+  flag_values: 0 1
+  flag_meanings: 'low_one high'
+  _FillValue: -1
+string label_name(a, b, c): '' '' 'high' 'high' 'low one' 'low one' 'low one' 'low one' 'high' 'low one' 'high' 'low one'
+  long_name: 'first label whose rule holds'
+int state(a, b, c): 2 0 1 1 1 1 1 1 1 1 1 1
+  long_name: 'what became of the cell'
+  flag_values: 0 1 2
+  flag_meanings: 'pending finished failed'
+string failure(a, b, c): 'broke' '' '' '' '' '' '' '' '' '' '' ''
+  long_name: 'why the cell failed'
+double seconds(a, b, c): 0.5 0 4 4 1 1 1 1 2 2 2 2
+  units: 's'
+  long_name: 'wall time of the cell'
+string label_rule(label_rule): 'low one' 'high'
+  long_name: 'name of the label'
+string label_rule_when(label_rule): 'a < 3' ''
+  long_name: 'rule of the label, in axes and measures'
+string label_rule_predicted(label_rule): '' ''
+  long_name: 'where the theory puts the label'
+double measured_boundary_a(measured_point): 1.41421356237 1.41421356237 1.41421356237 1.41421356237 2.82842712475 2.82842712475 2.82842712475
+  units: '1'
+  long_name: 'a of the measured boundaries'
+double measured_boundary_b(measured_point): -0.5 0 1 1.5 1.5 1 0.5
+  units: '1'
+  long_name: 'b of the measured boundaries'
+double measured_boundary_c(measured_point): 7 7 7 7 9 9 9
+  units: '1'
+  long_name: 'c of the measured boundaries'
+int measured_boundary_curve(measured_point): 0 0 0 0 1 1 1
+  long_name: 'number of the curve that the point is on'
+string measured_boundary_name(measured_curve): 'low one | high' 'low one | high'
+  long_name: 'the labels on either side'
+  Conventions: 'CF-1.10'
+  kind: 'sweep'
+  title: 'solid'
+  sweep: '[sweep]'
+  comparison: ''
+)");
+  CHECK(held(folder, flat()) == R"(w = 2
+a = 3
+label_rule = 2
+boundary_rule = 2
+measured_point = 2
+measured_curve = 2
+predicted_point = 4
+predicted_curve = 4
+distance = 3
+string w(w): 'sgd' 'sign sgd'
+  long_name: 'x.w'
+  key: 'x.w'
+  scale: 'linear'
+double a(a): 0 1 2
+  units: '1'
+  long_name: 'x.a'
+  key: 'x.a'
+  scale: 'linear'
+double m(w, a): 0 1 2 0 1 2
+  units: '1'
+  long_name: 'a measure'
+  role: 'measure'
+int label(w, a): 0 1 1 0 0 1
+  long_name: 'first label whose rule holds'
+  flag_values: 0 1
+  flag_meanings: 'low high'
+  _FillValue: -1
+string label_name(w, a): 'low' 'high' 'high' 'low' 'low' 'high'
+  long_name: 'first label whose rule holds'
+int state(w, a): 1 1 1 1 1 1
+  long_name: 'what became of the cell'
+  flag_values: 0 1 2
+  flag_meanings: 'pending finished failed'
+string failure(w, a): '' '' '' '' '' ''
+  long_name: 'why the cell failed'
+double seconds(w, a): 0.25 0.25 0.25 0.25 0.25 0.25
+  units: 's'
+  long_name: 'wall time of the cell'
+string label_rule(label_rule): 'low' 'high'
+  long_name: 'name of the label'
+string label_rule_when(label_rule): 'm < 1' ''
+  long_name: 'rule of the label, in axes and measures'
+string label_rule_predicted(label_rule): 'a < 0.75' '1'
+  long_name: 'where the theory puts the label'
+string boundary_rule(boundary_rule): 'edge' 'far'
+  long_name: 'name of the predicted boundary'
+string boundary_rule_zero(boundary_rule): 'a - 0.75' 'a - 1.5'
+  long_name: 'formula whose zeros it is'
+string boundary_rule_when(boundary_rule): '' 'a > 1'
+  long_name: 'where it is'
+double measured_boundary_w(measured_point): 0 1
+  units: '1'
+  long_name: 'w of the measured boundaries'
+double measured_boundary_a(measured_point): 0.5 1.5
+  units: '1'
+  long_name: 'a of the measured boundaries'
+int measured_boundary_curve(measured_point): 0 1
+  long_name: 'number of the curve that the point is on'
+string measured_boundary_name(measured_curve): 'low | high' 'low | high'
+  long_name: 'the labels on either side'
+double predicted_boundary_w(predicted_point): 0 0 1 1
+  units: '1'
+  long_name: 'w of the predicted boundaries'
+double predicted_boundary_a(predicted_point): 0.75 1.5 0.75 1.5
+  units: '1'
+  long_name: 'a of the predicted boundaries'
+int predicted_boundary_curve(predicted_point): 0 1 2 3
+  long_name: 'number of the curve that the point is on'
+string predicted_boundary_name(predicted_curve): 'edge' 'far' 'edge' 'far'
+  long_name: 'the predicted boundary'
+string distance_boundary(distance): 'low | high' 'edge' 'far'
+  long_name: 'the boundary whose points are looked at'
+string distance_of(distance): 'measured' 'predicted' 'predicted'
+  long_name: 'measured: from the predicted ones; predicted: from the measured ones'
+double distance_mean_cells(distance): 0.125 0.5 0.5
+  units: 'grid cells'
+  long_name: 'mean distance to the nearest of them'
+double distance_max_cells(distance): 0.25 0.75 1
+  units: 'grid cells'
+  long_name: 'largest distance to the nearest of them'
+double distance_mean_share(distance): 0.0625 0.25 0.25
+  units: 'lengths of the axes'
+  long_name: 'mean distance to the nearest of them'
+double distance_max_share(distance): 0.125 0.375 0.5
+  units: 'lengths of the axes'
+  long_name: 'largest distance to the nearest of them'
+  Conventions: 'CF-1.10'
+  kind: 'sweep'
+  title: 'flat'
+  comparison: 'labels as predicted: 5 of 6 cells
+  1 cell predicted high found low
+measured boundary low | high: 0.12 cells from the nearest predicted one on average, 0.25 at most
+predicted boundary edge: 0.5 cells from the nearest measured one on average, 0.75 at most
+predicted boundary far: 0.5 cells from the nearest measured one on average, 1 at most'
+  labels_agreeing: 5
+  labels_compared: 6
+)");
+}
 
 TEST_CASE("a sweep reads back the same") {
   const Folder folder;

@@ -17,8 +17,8 @@ struct FigureOptions {
   std::vector<std::string> files = {};  ///< of the results, for messages; empty: the labels stand for them
 };
 
-/// A gnuplot script that draws `results` (named by `labels`) with the terminal for `ending` (".svg", ".png" or ".pdf"). Axes are logarithmic where the data are positive and span more than
-/// one decade.
+/// A gnuplot script that draws `results` (named by `labels`) with the terminal for `ending` (".svg", ".png" or ".pdf").
+/// Axes are logarithmic where the data are positive and span more than one decade.
 /// \throws settings::Error when an observable is unknown or there is nothing to draw.
 std::string figure_script(const std::vector<Result>& results, const std::vector<std::string>& labels,
                           const FigureOptions& options, const std::string& ending);

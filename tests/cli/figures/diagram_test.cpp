@@ -3,10 +3,13 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <string>
+#include <vector>
 
-#include "cli/figures/figure_style.hpp"
+#include "cli/figures/diagram_panels.hpp"
 #include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/holds.hpp"
@@ -190,11 +193,123 @@ TEST_CASE("an axis that ends at infinity can be held there, and only such a one"
   refuses(with_third(3, false), {{"time"}, {"third=inf"}, ""}, "--slice third=inf: third runs from 1 to 3");
 }
 
-TEST_CASE("names as figures write them") {
-  CHECK(shown_name("excess_mse") == "excess MSE");
-  CHECK(shown_name("alpha") == "α");
-  CHECK(shown_name("rho_max") == "ρ max");
-  CHECK(with_greek("beta = alpha - 1/2, alphabet") == "β = α - 1/2, alphabet");
+TEST_CASE(
+    "a slice is held at the nearest value of its axis, on the axis' scale, and no further than half a cell beyond") {
+  const auto held = [](const validation::SweepAxis& axis, const std::string& value) {
+    SweepTable table = sample_sweep(4);
+    table.axes.insert(table.axes.begin(), axis);
+    const std::vector<validation::CellResult> cells = table.cells;
+    for (std::size_t i = 1; i < axis.size(); ++i) table.cells.insert(table.cells.end(), cells.begin(), cells.end());
+    // Told by the title, and by what is drawn.
+    for (std::size_t i = 0; i < table.cells.size(); ++i)
+      table.cells[i].measures[0] = static_cast<double>(1000 * (i / cells.size()) + i % cells.size());
+    const std::string s = script(table, {{"slope"}, {axis.name + "=" + value}, ""});
+    const std::size_t at = s.find("set title \"") + 11;
+    const std::string title = s.substr(at, s.find('"', at) - at), start = "a sample, the axis = ";
+    REQUIRE(title.starts_with(start));
+    std::size_t index = 0;
+    while (index < axis.size() && cli::shown_value(axis, index) != title.substr(start.size())) ++index;
+    const std::size_t row = s.find("$m0b0 << EOD\n") + 13;
+    CHECK(s.substr(row, s.find('\n', row) - row).ends_with(fmt::format(" {}", 1000 * index)));
+    return title.substr(start.size());
+  };
+  const validation::SweepAxis linear{"the_axis", "x.y", false, {100, 1, 10}, {}},
+      log{"the_axis", "x.y", true, {1, 10, 100}, {}}, endless{"the_axis", "x.y", false, {1, 2, 3, INFINITY}, {}},
+      words{"the_axis", "x.y", false, {}, {"sgd", "adam"}};
+  CHECK(held(linear, "5") == "1");
+  CHECK(held(linear, "6") == "10");
+  CHECK(held(linear, "54") == "10");
+  CHECK(held(linear, "56") == "100");
+  CHECK(held(linear, "144") == "100");
+  CHECK(held(linear, "-3.4") == "1");
+  CHECK(held(log, "3.1") == "1");
+  CHECK(held(log, "3.2") == "10");
+  CHECK(held(log, "0.32") == "1");
+  CHECK(held(log, "316") == "100");
+  CHECK(held(endless, "3.4") == "3");
+  CHECK(held(endless, "inf") == "inf");
+  CHECK(held(words, "adam") == "adam");
+  const auto beyond = [&](const validation::SweepAxis& axis, const std::string& value, const std::string& range) {
+    CHECK_THROWS_WITH_AS(held(axis, value), ("--slice the_axis=" + value + ": the_axis runs from " + range).c_str(),
+                         settings::Error);
+  };
+  beyond(linear, "146", "1 to 100");
+  beyond(linear, "-3.6", "1 to 100");
+  beyond(log, "0.31", "1 to 100");
+  beyond(log, "317", "1 to 100");
+  beyond(endless, "-inf", "1 to inf");
+}
+
+TEST_CASE("an axis that ends at infinity has ticks at its values, of many at every second or third") {
+  const auto ticks = [](std::size_t values) {
+    validation::SweepAxis axis{"d", "x.d", false, {}, {}};
+    for (std::size_t i = 1; i < values; ++i) axis.numbers.push_back(static_cast<double>(i));
+    axis.numbers.push_back(INFINITY);
+    return cli::ticks_of(axis, validation::AxisScale(axis), {});
+  };
+  CHECK(ticks(3) == "(\"1\" 1, \"2\" 2, \"inf\" 3) noenhanced");
+  CHECK(ticks(8) == "(\"1\" 1, \"2\" 2, \"3\" 3, \"4\" 4, \"5\" 5, \"6\" 6, \"7\" 7, \"inf\" 8) noenhanced");
+  CHECK(ticks(9) == "(\"1\" 1, \"3\" 3, \"5\" 5, \"7\" 7, \"inf\" 9) noenhanced");
+  CHECK(ticks(18) == "(\"3\" 3, \"6\" 6, \"9\" 9, \"12\" 12, \"15\" 15, \"inf\" 18) noenhanced");
+}
+
+TEST_CASE("what stands above the panels: size, layout and titles") {
+  const auto head = [](const SweepTable& table, const DiagramOptions& options) {
+    const std::string s = script(table, options);
+    std::string out;
+    for (const char* start :
+         {"set terminal svg enhanced size ", "set border ", "set multiplot ", "\nset title ", "\nunset title"})
+      for (std::size_t at = s.find(start); at != std::string::npos; at = s.find(start, at + 1)) {
+        const std::size_t from = at + (s[at] == '\n' ? 1 : 0);
+        out += s.substr(from, std::min(s.find('\n', from), s.find(" font", from)) - from) + "; ";
+      }
+    return out;
+  };
+  const std::string border = " lw 1 lc rgb '#222222'; ";
+  SweepTable table = sample_sweep(4);
+  CHECK(head(table, {}) == "set terminal svg enhanced size 600,560; set border 15" + border +
+                               "set title \"a sample\" noenhanced offset 0,-0.3; ");
+  CHECK(head(table, {{"slope", "time"}, {"a=1.3"}, ""}) ==
+        "set terminal svg enhanced size 1200,420; set border 3" + border +
+            "set multiplot layout 1,2 title \"a sample, a = 1.317\" noenhanced; unset title; unset title; ");
+  CHECK(head(table, {{"slope", "time", "label", "slope"}, {}, "mine"}) ==
+        "set terminal svg enhanced size 1800,1120; set border 15" + border +
+            "set multiplot layout 2,3 title \"mine\" noenhanced; unset title; unset title; unset title; unset title; ");
+  table.title.clear();
+  CHECK(head(table, {}) == "set terminal svg enhanced size 600,560; set border 15" + border + "unset title; ");
+  CHECK(head(table, {{"slope", "time"}, {}, ""}) == "set terminal svg enhanced size 1200,560; set border 15" + border +
+                                                        "set multiplot layout 1,2; unset title; unset title; ");
+  SweepTable three = with_third(2, true);
+  three.title.clear();
+  CHECK(head(three, {{"slope"}, {"third=word1", "b=0.7"}, ""}) ==
+        "set terminal svg enhanced size 600,420; set border 3" + border +
+            "set title \"third = word1, b = 0.6833\" noenhanced offset 0,-0.3; ");
+  CHECK(head(three, {{"slope", "time"}, {}, ""}) ==
+        "set terminal svg enhanced size 1200,1120; set border 15" + border +
+            "set multiplot layout 2,2; set title \"third = word0\" noenhanced offset 0,-0.3; set title \"third = "
+            "word1\" noenhanced offset 0,-0.3; set title \"third = word0\" noenhanced offset 0,-0.3; set title \"third "
+            "= word1\" noenhanced offset 0,-0.3; ");
+}
+
+TEST_CASE("at most twelve panels; an axis of one value does not run") {
+  CHECK(holds(script(with_third(12, false)), "set multiplot layout 4,3 "));
+  CHECK(holds(script(with_third(6, false), {{"slope", "time"}, {}, ""}), "set multiplot layout 4,3 "));
+  refuses(with_third(7, false), {{"slope", "time"}, {}, ""}, "7 values of third are too many to draw side by side");
+  CHECK(holds(script(sample_sweep(4), {std::vector<std::string>(12, "slope"), {}, ""}), "set multiplot layout 4,3 "));
+  refuses(sample_sweep(4), {std::vector<std::string>(13, "slope"), {}, ""},
+          "more than 12 panels are too small to read");
+  CHECK(script(with_third(1, true)) == script(sample_sweep(4)));
+  // Words stand behind numbers, wherever their axis is: the first number along the figure, the second upwards.
+  SweepTable table = sample_sweep(4);
+  table.axes[0] = {"kind", "x.kind", false, {}, {"v", "w", "x", "y"}};
+  const std::string s = script(table, {{"slope"}, {}, ""});
+  CHECK(holds(s, "set xlabel \"b\\n"));
+  CHECK(count(s, "with linespoints") == 4);
+  // Without labels the first measure is drawn; without measures nothing can be.
+  table = sample_sweep(4);
+  table.labels.clear();
+  CHECK(script(table) == script(table, {{"slope"}, {}, ""}));
+  refuses(table, {{"label"}, {}, ""}, "--observable label: the sweep has no labels");
 }
 
 TEST_CASE("what cannot be drawn is told") {

@@ -15,7 +15,7 @@ using edgewise::expected::holds;
 
 namespace {
 
-/// a: 10% high, +- 2%; b: exact; c: a prediction; d: a theory of 0.
+/// a: 12.5% high, +- 2 1/2^6; b: exact, +- 2/2^7; c: a prediction; d: a theory of 0.
 Result one_step() {
   Result out;
   out.kind = ResultKind::validation;
@@ -23,7 +23,7 @@ Result one_step() {
   out.steps = {2};
   out.observables = {{"a_1", "", ""}, {"b", "", ""}, {"c", "", ""}, {"d", "", ""}};
   out.fields = fields_of(ResultKind::validation);
-  const double theory[] = {-4, 3, 1, 0}, mean[] = {-4.4, 3, 2, 1}, sem[] = {0.04, 0.03, 0.1, 0.1};
+  const double theory[] = {-4, 3, 1, 0}, mean[] = {-4.5, 3, 2, 1}, sem[] = {0.0625, 0.0234375, 0.1, 0.1};
   for (Field& field : out.fields)
     for (std::size_t o = 0; o < 4; ++o)
       field.values.push_back({field.name == "theory"    ? theory[o]
@@ -38,11 +38,20 @@ Result one_step() {
 TEST_CASE("every observable has its bar, predictions and a theory of 0 have none") {
   const Result result = one_step();
   CHECK(is_one_step(result));
-  const std::string script = step_panel(result);
-  CHECK(holds(script, "0 0.1000000000000000"));
-  CHECK(holds(script, "0.02\n1 0 0.02\nEOD"));
-  CHECK(holds(script, "set xtics (\"a 1\" 0, \"b\" 1)"));
-  CHECK(holds(script, "simulation / theory - 1, step 2"));
+  CHECK(step_panel(result) == R"($bars << EOD
+0 0.125 0.03125
+1 0 0.015625
+EOD
+set xrange [-0.7:1.7]
+set yrange [-0.03625:0.176875]
+set xtics ("a 1" 0, "b" 1) noenhanced rotate by 45 right
+set ytics ("0" -0 0, "0.05" 0.05 0, "0.1" 0.1 0, "0.15" 0.15000000000000002 0)
+set ylabel 'simulation / theory - 1, step 2'
+set key outside center top horizontal Left reverse samplen 2.2 spacing 1.15
+plot 0 with lines lw 2 lc rgb '#0072B2' title 'theory', \
+     $bars using 1:($2-$3):(0):(2*$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $bars using 1:2 with points pt 7 ps 0.6 lc rgb '#D55E00' title 'simulation, mean ± 2 s.e.m.'
+)");
   CHECK(holds(figure_script({result}, {"r"}, {}, ".svg"), "theory - 1"));
   // Asked for by name it is drawn over the steps.
   CHECK_FALSE(holds(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg"), "theory - 1"));

@@ -127,7 +127,7 @@ void add_sweep_sections(std::vector<Entry>& out) {
     Entry::Detail kinds{"kind = ... (edgewise describe NAME tells the keys of each)", {}};
     for (const Description* kind : of.kinds) kinds.items.emplace_back(kind->name, kind->summary);
     out.back().details.push_back(std::move(kinds));
-    for (const Description* kind : of.kinds) out.push_back({"measures", *kind, {}, {}, {}, nullptr});
+    for (const Description* kind : of.kinds) out.push_back({"measures", *kind, {}, {}, {}});
   };
   for (const FileSection& of : sweep_file_sections()) add(of, "sweep-sections");
   for (const FileSection& of : comparison_sections()) add(of, "comparison-sections");
@@ -175,7 +175,7 @@ const std::vector<std::string>& groups() {
 std::vector<Entry> catalog(bool closed_forms) {
   std::vector<Entry> out;
   const auto add = [&](const std::string& group, const Description& description) {
-    out.push_back({group, description, {}, {}, {}, nullptr});
+    out.push_back({group, description, {}, {}, {}});
   };
   for (const models::Model* model : models::all()) {
     add("models", model->description());
@@ -196,15 +196,8 @@ std::vector<Entry> catalog(bool closed_forms) {
   }
   for (const models::Model* model : models::all())
     for (const Description* optimizer : model->optimizers()) {
-      const std::string& name = model->description().name;
-      const auto same = [&](const Entry& e) { return e.group == "optimizers" && e.shared == optimizer; };
-      if (const auto known = std::find_if(out.begin(), out.end(), same); known != out.end()) {
-        known->models.push_back(name);
-      } else {
-        add("optimizers", *optimizer);
-        out.back().models.push_back(name);
-        out.back().shared = optimizer;
-      }
+      add("optimizers", *optimizer);
+      out.back().models.push_back(model->description().name);
     }
   for (const models::ingredients::RateRuleKind& kind : models::ingredients::rate_rule_kinds()) {
     add("rates", kind.description);

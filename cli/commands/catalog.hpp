@@ -24,7 +24,6 @@ struct Entry {
   std::vector<Detail> details;
   /// Further parameter lists, e.g. those of the section [theory] that only this model reads.
   std::vector<std::pair<std::string, std::vector<settings::Parameter>>> more_parameters;
-  const settings::Description* shared = nullptr;  ///< the one that several models offer, of an optimizer
 };
 
 /// Groups that `list` accepts, in its order: models, optimizers, spectra, noise, schedules, closed-forms.

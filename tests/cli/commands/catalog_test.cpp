@@ -4,10 +4,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <variant>
@@ -54,6 +56,190 @@ TEST_CASE("every source that is printed names a page of docs/theory that exists,
   // Put together here, so that the check does not find them in this file.
   CHECK(!resolve(sources + "docs/theory/" + "sign-and-clip.md, section 99\n"));
   CHECK(!resolve(sources + "theory" + " note sign-and-clip, 2\n"));
+}
+
+namespace {
+
+/// Two optimizers of two models, one that they share, and two spectra.
+std::vector<Entry> sample() {
+  using edgewise::settings::integer;
+  using edgewise::settings::number;
+  Entry one{"optimizers", {"sgd", "plain, of one", "x' = x - e g", "a page", {}}, {"first"}, {}, {}};
+  one.description.parameters = {number("rate", "how far").must().above(0).in("1/curvature"),
+                                integer("batch", "").otherwise(std::int64_t{1}),
+                                number("decay", "a, b").computed("as rate says").where("kind", {"x"})};
+  one.more_parameters = {{"of section [theory]", {edgewise::settings::text("method", "which").one_of({"a", "b"})}}};
+  one.details = {{"Observables", {{"risk", "half of it"}, {"excess_mse", ""}}}};
+  Entry both{"optimizers", {"sign", "its sign", "", "", {}}, {"first", "second"}, {}, {}},
+      other{"optimizers", {"sgd", "", "", "", {}}, {"second"}, {}, {}};
+  return {one, both, other, {"spectra", {"list", "as given", "", "", {}}, {}, {}, {}}};
+}
+
+}  // namespace
+
+TEST_CASE("what is listed and described, word by word") {
+  std::vector<Entry> entries = sample();
+  CHECK(list_text({entries.begin(), entries.end() - 1}) == R"(first
+  sgd   plain, of one
+
+first, second
+  sign  its sign
+
+second
+  sgd
+)");
+  CHECK(list_csv(entries) == R"(group,name,summary
+optimizers,sgd,"plain, of one"
+optimizers,sign,its sign
+optimizers,sgd,
+spectra,list,as given
+)");
+  CHECK(list_json(entries).dump() ==
+        R"({"optimizers":[{"name":"sgd","summary":"plain, of one","models":["first"]},)"
+        R"({"name":"sign","summary":"its sign","models":["first","second"]},{"name":"sgd","summary":"","models":["second"]}],)"
+        R"("spectra":[{"name":"list","summary":"as given"}]})");
+  CHECK(describe_text(entries[0]) == R"(sgd (optimizer of first)
+  plain, of one
+
+Equations
+  x' = x - e g
+
+Parameters
+  rate  (a number, required, > 0, in 1/curvature)
+      how far
+  batch  (a whole number, default 1)
+  decay  (a number, default as rate says, read where kind = x)
+      a, b
+
+Parameters of section [theory]
+  method  (text, default none, one of a, b)
+      which
+
+Observables
+  risk        half of it
+  excess_mse
+
+Source
+  a page
+)");
+  CHECK(describe_text(entries[1]) == "sign (optimizer of first, second)\n  its sign\n");
+  CHECK(describe_csv(entries[0]) == R"(section,name,type,default,range,unit,meaning
+sgd,rate,a number,required,> 0,1/curvature,how far
+sgd,batch,a whole number,1,,,
+sgd,decay,a number,as rate says,,,"a, b; read where kind = x"
+of section [theory],method,text,none,"one of a, b",,which
+)");
+  CHECK(describe_json(entries[0]).dump() ==
+        R"({"name":"sgd","group":"optimizers","summary":"plain, of one","equations":"x' = x - e g","source":"a page",)"
+        R"("parameters":[{"name":"rate","type":"a number","required":true,"default":null,"range":"> 0","unit":"1/curvature",)"
+        R"("doc":"how far"},{"name":"batch","type":"a whole number","required":false,"default":1,"range":"","unit":"","doc":""},)"
+        R"({"name":"decay","type":"a number","required":false,"default":null,"default_computed":"as rate says","range":"",)"
+        R"("unit":"","where":"kind = x","doc":"a, b"}],"models":["first"],"parameters of section [theory]":[{"name":"method",)"
+        R"("type":"text","required":false,"default":null,"range":"one of a, b","accepted":["a","b"],"unit":"","doc":"which"}],)"
+        R"("Observables":[{"name":"risk","doc":"half of it"},{"name":"excess_mse","doc":""}]})");
+}
+
+TEST_CASE("the overview: models with their summaries, names once each, lines of at most 112 letters") {
+  std::vector<Entry> entries = sample();
+  entries.insert(entries.begin(), {"models", {"first", "a model", "", "", {}}, {}, {}, {}});
+  entries.insert(entries.begin() + 1, {"models", {"the second", "another", "", "", {}}, {}, {}, {}});
+  entries.push_back({"closed-forms", {"first/a", "", "", "", {}}, {}, {}, {}});
+  entries.push_back({"sections", {"data", "", "", "", {}}, {}, {}, {}});
+  CHECK(overview_text(entries) == R"(models
+  first       a model
+  the second  another
+optimizers    sgd, sign
+rates        )" "\n" R"(spectra       list
+noise        )" "\n" R"(schedules    )" "\n" R"(closed-forms  1 of them
+`edgewise list GROUP` tells what each is, `edgewise describe NAME` (or MODEL/NAME) all about it.
+)");
+  // Words that end at 112 stay on the line, at 113 they do not.
+  for (const std::size_t letters : {92u, 93u}) {
+    std::vector<Entry> two = {{"spectra", {std::string(letters, 'x'), "", "", "", {}}, {}, {}, {}},
+                              {"spectra", {"list", "", "", "", {}}, {}, {}, {}}};
+    const std::string indent(13, ' ');
+    CHECK(overview_text(two).find("spectra       " + std::string(letters, 'x') + "," +
+                                  (letters == 92 ? " list\n" : "\n" + indent + " list\n")) != std::string::npos);
+  }
+}
+
+TEST_CASE("the catalog: every section once, with the models whose keys it has, and what can be chosen") {
+  std::string sections, kinds;
+  for (const Entry& e : catalog(false)) {
+    if (e.group.find("sections") == std::string::npos) continue;
+    std::string models, chosen;
+    for (const auto& [title, parameters] : e.more_parameters) {
+      REQUIRE(title.starts_with("of model "));
+      models += (models.empty() ? "" : " ") + title.substr(9);
+    }
+    sections += e.description.name + (models.empty() ? "" : ": " + models) + "\n";
+    for (const Entry::Detail& d : e.details)
+      kinds += e.description.name + ": " + d.title.substr(0, d.title.find(' ')) + " " + std::to_string(d.items.size()) +
+               " " + d.items.front().first + " ... " + d.items.back().first + "\n";
+  }
+  CHECK(sections == R"(experiment
+spectrum
+noise: matrix-least-squares kernel-regression modular-tasks
+rate: least-squares residual-sgd sign-sgd self-stabilisation mini-batch-cdat
+schedule
+optimizer: least-squares
+time
+samples
+depth
+theory: least-squares residual-sgd sign-sgd matrix-least-squares finite-data quadratic-map quadratic-regression network self-stabilisation feature-alignment kernel-regression softmax-temperature modular-tasks
+monte_carlo: least-squares residual-sgd sign-sgd finite-data quadratic-map quadratic-regression network single-neuron equilibrium-network self-stabilisation mini-batch-cdat kernel-regression softmax-temperature modular-tasks
+verdict
+schedule_search
+collapse
+data: least-squares residual-sgd sign-sgd matrix-least-squares finite-data quadratic-map quadratic-regression network single-neuron mini-batch-cdat feature-alignment kernel-regression modular-tasks
+initial: least-squares quadratic-map self-stabilisation softmax-temperature
+tune: least-squares
+network: network equilibrium-network feature-alignment equilibrium-training
+loss: network softmax-temperature
+neuron: single-neuron
+powers: sum-of-powers
+input: equilibrium-network
+landscape: self-stabilisation
+alignment: feature-alignment
+kernel: kernel-regression modular-tasks
+target: kernel-regression
+task: softmax-temperature
+tasks: modular-tasks
+training: equilibrium-training
+sweep
+axis
+derived
+variant
+measure
+label
+boundary
+compare
+workload
+method
+)");
+  CHECK(kinds == R"(experiment: model 18 least-squares ... equilibrium-training
+spectrum: kind 10 isotropic ... dataset
+noise: law 9 none ... three-point
+rate: kind 19 constant ... inverse-sharpness
+schedule: kind 16 constant ... grid
+optimizer: kind 65 least-squares/sgd ... equilibrium-training/gd
+measure: kind 17 final ... value
+)");
+  const std::vector<Entry> all = catalog(false);
+  const auto summary = [&](const std::string& name) {
+    const auto found = std::ranges::find_if(
+        all, [&](const Entry& e) { return e.group == "sections" && e.description.name == name; });
+    REQUIRE(found != all.end());
+    return found->description.summary;
+  };
+  CHECK(summary("network") == "[network]: read by network, equilibrium-network, feature-alignment, equilibrium-training");
+  CHECK(summary("data") == "[data]: what the inputs are beside their covariance");
+  CHECK(summary("depth").starts_with("[depth]: how many "));
+  CHECK(summary("schedule") ==
+        "[schedule]: how the learning rate changes with the step; [schedule.NAME]: another number of the optimizer");
+  std::vector<std::string> titles;
+  for (const Entry::Detail& d : all.front().details) titles.push_back(d.title);
+  CHECK(titles == std::vector<std::string>{"Observables", "Optimizers", "Sections that it reads"});
 }
 
 TEST_CASE("without closed forms the catalog is what is left of it") {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -114,6 +115,17 @@ TEST_CASE("what a collapse prints, number by number") {
   CHECK(holds(text, "by theory, not known simulated\n"));
   r.predicted_supercollapse = r.simulated_supercollapse;
   CHECK(holds(of(r, "txt"), "\n  supercollapse     not known by theory, not known simulated\n"));
+  // With bounds over the seeds, and where the fourth moments of runs do not exist.
+  r.simulated_supercollapse = 0.25;
+  r.simulated_supercollapse_bounds = {0.125, 0.375};
+  CHECK(holds(of(r, "txt"), "by theory, 25% [12%, 38%] simulated\n"));
+  CHECK_FALSE(holds(of(r, "txt"), "\n  inf: "));
+  r.predicted_floor[1] = std::numeric_limits<double>::infinity();
+  CHECK(
+      holds(of(r, "txt"),
+            "    inf      0.4100      0.4600\n  sizes: spread of the theory's curves; Delta, floor: of single runs, "
+            "predicted and simulated\n  inf: the mean is stable, the fourth moments of single runs are not: rare runs "
+            "decide every spread\n\n"));
 }
 
 TEST_CASE("of a fine grid a collapse prints some twenty rows, the last among them, with its slope") {
@@ -169,6 +181,41 @@ TEST_CASE("the columns of a collapse, in CSV and JSON") {
     CAPTURE(std::string(part));
     CHECK(holds(json, part));
   }
+}
+
+TEST_CASE("all that the JSON of a collapse says beside its columns") {
+  ScalingCollapse r = sample(2);
+  simulate(r);
+  r.simulated_supercollapse_bounds = {0.125, 0.375};
+  auto out = nlohmann::ordered_json::parse(of(r, "json"));
+  CHECK(out["columns"].size() == 16);
+  out.erase("columns");
+  CHECK(
+      out.dump() ==
+      R"({"kind":"collapse","title":"a title","file":"file.toml","outcome":"broken","reason":"they part","spread":0.125,)"
+      R"("floor":0.0625,"predicted_supercollapse":0.5,"limit_gap":0.0123,"sizes":[{"size":8.0,"steps":300.0,)"
+      R"("outcome":"agree","reason":"as told"},{"size":16.0,"steps":700.0,"outcome":"inconclusive","reason":"too few"}],)"
+      R"("simulation_agrees":true,"simulated_supercollapse":0.25,"simulated_supercollapse_low":0.125,)"
+      R"("simulated_supercollapse_high":0.375,"delta_agrees":true,"floor_agrees":null})");
+  r.of_size[1].outcome = Outcome::disagree;
+  r.delta_check->agrees = false;
+  r.floor_check->judged = true;
+  out = nlohmann::ordered_json::parse(of(r, "json"));
+  CHECK(out["simulation_agrees"] == false);
+  CHECK(out["delta_agrees"] == false);
+  CHECK(out["floor_agrees"] == true);
+  r.of_size[1].outcome = Outcome::inconclusive;
+  r.delta_check.reset();
+  r.floor_check.reset();
+  out = nlohmann::ordered_json::parse(of(r, "json"));
+  CHECK(out["simulation_agrees"].is_null());
+  CHECK_FALSE(out.contains("delta_agrees"));
+  CHECK_FALSE(out.contains("floor_agrees"));
+  const std::string csv = of(r, "csv");
+  CHECK(holds(csv,
+              "\n# simulated_supercollapse: 0.25\n# simulated_supercollapse_low: 0.125\n# "
+              "simulated_supercollapse_high: 0.375\nx,"));
+  CHECK(csv.starts_with("# kind: collapse\n# version: edgewise "));
 }
 
 TEST_CASE("one line about a collapse") {

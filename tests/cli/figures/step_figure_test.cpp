@@ -52,7 +52,12 @@ plot 0 with lines lw 2 lc rgb '#0072B2' title 'theory', \
      $bars using 1:($2-$3):(0):(2*$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
      $bars using 1:2 with points pt 7 ps 0.6 lc rgb '#D55E00' title 'simulation, mean ± 2 s.e.m.'
 )");
-  CHECK(holds(figure_script({result}, {"r"}, {}, ".svg"), "theory - 1"));
+  CHECK(figure_script({result}, {"r"}, {}, ".svg") ==
+        "set encoding utf8\nset terminal svg enhanced size 600,420 font 'Helvetica,Arial,sans-serif,14' background "
+        "'white'\nset border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\nset title \"One step\" "
+        "noenhanced offset 0,-0.3\n" +
+            step_panel(result));
+  CHECK_FALSE(holds(figure_script({result, result}, {"r", "s"}, {}, ".svg"), "theory - 1"));
   // Asked for by name it is drawn over the steps.
   CHECK_FALSE(holds(figure_script({result}, {"r"}, {{"b"}, {}, ""}, ".svg"), "theory - 1"));
 }

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <filesystem>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -167,4 +169,70 @@ TEST_CASE("commands that need no steps, or no rate, put one in the place of what
   CHECK(rate(neither) == 1e-9);
   CHECK(rate(with_steps) == 0.01);
   CHECK(rate(folder.file("d.toml", text + "[rate]\nkind = 'polyak'\n")) == 0);
+}
+
+TEST_CASE("a result as JSON: its provenance, then every column that it has; a file's kind is told by its beginning") {
+  const Folder folder;
+  Streams s;
+  Result r;
+  r.kind = ResultKind::solution;
+  r.provenance = {attribute("kind", "solution"), attribute("rtol", 0.5), attribute("seed", std::string_view("3"))};
+  r.steps = {0, 10};
+  r.observables = {{"risk", "", ""}, {"width", "", ""}};
+  r.fields = fields_of(r.kind);
+  r.fields[0].values = {{1, INFINITY}, {3, 4}};
+  r.fields[1].values = {{0.25, 0.5}, {}};
+  write_result(s.context, {{folder / "r.json", "json"}, {folder / "r.csv", "csv"}, {folder / "r.nc", "nc"}}, r);
+  CHECK(contents(folder / "r.json") == R"({
+  "kind": "solution",
+  "rtol": 0.5,
+  "seed": "3",
+  "columns": {
+    "step": [
+      0.0,
+      10.0
+    ],
+    "risk": [
+      1.0,
+      "inf"
+    ],
+    "risk_std": [
+      0.25,
+      0.5
+    ],
+    "width": [
+      3.0,
+      4.0
+    ]
+  }
+}
+)");
+  for (const char* file : {"r.csv", "r.nc"}) {
+    const Result back = read_result(folder / file);
+    CHECK(back.steps == r.steps);
+    CHECK(back.fields[1].values[0] == r.fields[1].values[0]);
+  }
+  CHECK(refusal([&] { read_result(folder.file("short", "CD")); }).find("is no result of edgewise") !=
+        std::string::npos);
+  CHECK(refusal([&] { read_result(folder.file("classic", "CDF\x01")); }).find("is no result") == std::string::npos);
+  std::filesystem::create_symlink("gone.toml", folder / "link.toml");
+  CHECK(refusal([&] { require_file(folder / "link.toml"); }) ==
+        folder / "link.toml" + std::string(": cannot be read: it is a symbolic link to a file that is not there"));
+  CHECK(refusal([&] { require_file(folder / "r.csv/x"); }) == folder / "r.csv/x" + std::string(": no such file"));
+}
+
+TEST_CASE("the last step is told where it is recorded beside those that are listed") {
+  const Folder folder;
+  const auto warnings = [&](const std::string& time) {
+    Streams s;
+    std::string text = small_experiment;
+    const std::string given = "steps = 300\npoints = 12\n";
+    text.replace(text.find(given), given.size(), time);
+    return load(s.context, folder.file("e.toml", text), {}).provenance.warnings;
+  };
+  CHECK(warnings("at = [10, 30]\nsteps = 40\n") ==
+        std::vector<std::string>{"step 40, the last by time.steps, is recorded beside those that time.at lists"});
+  CHECK(warnings("at = [10, 40]\nsteps = 40\n").empty());
+  CHECK(warnings("at = [10, 40]\n").empty());
+  CHECK(warnings("steps = 40\n").empty());
 }

@@ -89,6 +89,81 @@ TEST_CASE("learnability: what makes a number infinite is a remark, in every form
   CHECK(csv.out.find("\nx^2,remark,,") != std::string::npos);
 }
 
+TEST_CASE("learnability: text and CSV, word by word; what is told and refused at the ends of options") {
+  const std::string said =
+      "n <= C (zeta + log(1/delta))/eps^2 for a 1-Lipschitz loss, with a constant C that is not known: zeta compares "
+      "functions, it is no number of samples\n";
+  CHECK(run({"learnability", "0.5 + x", "1 - 2*x, "}).status == failed);
+  CHECK(run({"learnability", "0.5 + x", "1 - 2*x"}).out == R"(0.5 + x
+  at_0          0.5                    f~(0)
+  at_1          1.5                    f~(1): bounds |f|
+  slope_at_1    1                      f~'(1)
+  sqrt_zeta     1.5                    f~'(1) + f~(0)
+  zeta          2.25                   samples in proportion
+1 - 2*x
+  at_0          1                      f~(0)
+  at_1          3                      f~(1): bounds |f|
+  slope_at_1    2                      f~'(1)
+  sqrt_zeta     3                      f~'(1) + f~(0)
+  zeta          9                      samples in proportion
+  zeta_ratio    4                      to that of the first formula
+)" + said);
+  CHECK(run({"learnability", "2*x", "x", "--format", "csv"}).out == R"(formula,name,value,meaning
+2*x,at_0,0,f~(0)
+2*x,at_1,2,f~(1): bounds |f|
+2*x,slope_at_1,2,f~'(1)
+2*x,sqrt_zeta,2,f~'(1) + f~(0)
+2*x,zeta,4,samples in proportion
+x,at_0,0,f~(0)
+x,at_1,1,f~(1): bounds |f|
+x,slope_at_1,1,f~'(1)
+x,sqrt_zeta,1,f~'(1) + f~(0)
+x,zeta,1,samples in proportion
+x,zeta_ratio,0.25,to that of the first formula
+# )" + said);
+  // Against a zeta of 0 there is no ratio.
+  CHECK(run({"learnability", "0*x", "x"}).out.find("zeta_ratio") == std::string::npos);
+  CHECK(run({"learnability", "1/(1 - x)", "x"}).out.find("zeta_ratio") == std::string::npos);
+  const auto told = [](std::vector<std::string> options) {
+    options.insert(options.begin(), {"learnability", "x"});
+    const Run r = run(options);
+    return r.status == done ? "" : r.err;
+  };
+  const auto range = [&](const std::string& kernel, const std::string& option, const std::string& value,
+                         const std::string& ends) {
+    CAPTURE(option);
+    CAPTURE(value);
+    CHECK(told({"--kernel", kernel, option, value}) ==
+          (ends.empty() ? "" : "edgewise: " + option + ": must be from " + ends + ", got " + value + "\n"));
+  };
+  range("ntk", "--dimension", "2", "");
+  range("ntk", "--dimension", "1.99", "2 to 1e+09");
+  range("ntk", "--dimension", "1000000000", "");
+  range("ntk", "--dimension", "1000000001", "2 to 1e+09");
+  range("gauss", "--s2", "0.01", "");
+  range("exp", "--s2", "0.0099", "0.01 to 1e+06");
+  range("exp", "--s2", "1000000", "");
+  range("gauss", "--s2", "1000001", "0.01 to 1e+06");
+  range("ntk", "--length", "1e-12", "");
+  range("ntk", "--length", "9e-13", "1e-12 to 1e+12");
+  range("ntk", "--length", "1000000000000", "");
+  range("ntk", "--length", "1000000000001", "1e-12 to 1e+12");
+  CHECK(told({"--kernel", "ntk", "--s2", "1"}) == "edgewise: --s2: is read with --kernel gauss or exp only\n");
+  CHECK(told({"--kernel", "nkt"})
+            .starts_with(
+                "edgewise: --kernel: must be one of arc0, arc1, ntk, ntk1, gauss, exp, got 'nkt', did you mean 'ntk'"));
+  CHECK(told({"--delta", "0.1"}) == "edgewise: --delta: is read with --weight only\n");
+  for (const char* option : {"--dimension", "--length"})
+    CHECK(told({option, "3"}) == std::string("edgewise: ") + option + ": is read with --kernel only\n");
+  CHECK(told({"--bias"}) == "edgewise: --bias: is read with --kernel only\n");
+  CHECK(told({"--s2", "1"}) == "edgewise: --s2: is read with --kernel gauss or exp only\n");
+  CHECK(told({"--weight", "0.5", "--delta", "1"}) == "edgewise: --delta: must be above 0 and below 1, got 1\n");
+  CHECK(told({"--weight", "0.5", "--delta", "0"}) == "edgewise: --delta: must be above 0 and below 1, got 0\n");
+  CHECK(told({"--weight", "0"}) == "edgewise: --weight: must be > 0, got 0\n");
+  CHECK(told({"--weight", "inf"}) == "edgewise: --weight: must be > 0, got inf\n");
+  CHECK(told({"--weight", "1", "--weight", "2"}) == "edgewise: --weight: 2 for 1 formulas; give one each, or none\n");
+}
+
 TEST_CASE("learnability: bad input is one line and status 2") {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},

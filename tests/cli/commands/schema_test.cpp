@@ -84,3 +84,73 @@ TEST_CASE("keys come with type, default and meaning") {
   CHECK(points.at("description").get<std::string>().find("recorded") != std::string::npos);
   CHECK(sgd.at("theory").at("properties").at("method").at("enum").size() == 5);
 }
+
+TEST_CASE("a model's part of the schema, word by word, and what leads to it") {
+  const Schema& of_models = written().at("definitions").at("experiment").at("allOf");
+  const auto model = [&](const std::string& name) -> const Schema& {
+    for (const Schema& one : of_models)
+      if (one.at("if").at("properties").at("model").at("const") == name) return one;
+    FAIL(name);
+    return of_models;
+  };
+  Schema powers = model("sum-of-powers");
+  powers.at("then").at("properties").erase("time");
+  CHECK(powers ==
+        Schema::parse(R"json({"if": {"properties": {"model": {"const": "sum-of-powers"}}, "required": ["model"]},
+    "then": {"type": "object", "description": "losses that are sums of powers of steps and size", "properties": {
+      "title": {"type": "string", "description": "what the experiment is, for figures and results (text, default \"\")",
+                "default": ""},
+      "model": {"type": "string",
+                "description": "name of the model; `edgewise list models` prints them (text, required)"},
+      "powers": {"type": "object", "properties": {
+        "terms": {"type": "array",
+                  "description": "rows [a, mu, nu]: a t^-mu p^-nu (a list of rows of numbers, required)",
+                  "items": {"type": "array", "items": {"type": "number"}}},
+        "floor": {"type": "number",
+                  "description": "L0, the loss that no size gets below (a number, default 0.0, >= 0, in loss)",
+                  "minimum": 0, "default": 0},
+        "size": {"type": "number", "description": "p (a number, default 100.0, > 0)", "exclusiveMinimum": 0,
+                 "default": 100}}, "additionalProperties": false, "required": ["terms"]},
+      "collapse": {"$ref": "#/definitions/collapse"}}, "additionalProperties": false}})json"));
+  // Sections that models share are told once, those of some kinds of them are not.
+  const auto reference = [&](const std::string& of, const char* section) {
+    const Schema& found = model(of).at("then").at("properties").at(section);
+    return found.contains("$ref") ? found.at("$ref").get<std::string>() : "none";
+  };
+  CHECK(reference("least-squares", "noise") == "#/definitions/noise");
+  CHECK(reference("least-squares", "verdict") == "#/definitions/verdict");
+  CHECK(reference("least-squares", "rate") == "none");
+  CHECK(reference("network", "rate") == "#/definitions/rate");
+  CHECK(reference("matrix-least-squares", "noise") == "none");
+  // The word that may be left out is the usual one; parts of experiments, in sweeps, require nothing.
+  const Schema& noise = written().at("definitions").at("noise");
+  CHECK(noise.at("allOf").at(0).at("if") ==
+        Schema::parse(R"({"properties": {"law": {"const": "none"}}, "required": ["law"]})"));
+  CHECK(noise.at("allOf").at(1).at("if") == Schema::parse(R"({"properties": {"law": {"const": "gaussian"}}})"));
+  CHECK(noise.at("allOf").at(1).at("then").at("required") == Schema::parse(R"(["variance"])"));
+  CHECK_FALSE(noise.contains("required"));
+  CHECK(written().at("definitions").at("spectrum").at("required") == Schema::parse(R"(["kind"])"));
+  for (const char* part : {"noise-part", "spectrum-part", "experiment-part"}) {
+    const Schema& of = written().at("definitions").at(part);
+    CHECK_FALSE(of.contains("required"));
+    for (const Schema& one : of.at("allOf")) CHECK_FALSE(one.at("then").contains("required"));
+  }
+  const auto inner = [](const char* schedule) -> const Schema& {
+    return written().at("definitions").at(schedule).at("allOf").at(0).at("then").at("additionalProperties");
+  };
+  CHECK(inner("schedule").at("$ref") == "#/definitions/schedule-of-number");
+  CHECK(inner("schedule-part").at("$ref") == "#/definitions/schedule-of-number-part");
+  CHECK(inner("schedule-of-number") == false);
+  // Tables within a section stand under each of its kinds.
+  const Schema& optimizer = model("least-squares").at("then").at("properties").at("optimizer");
+  CHECK(optimizer.at("properties").at("phase").at("type") == "array");
+  for (const Schema& kind : optimizer.at("allOf"))
+    CHECK(kind.at("then").at("properties").at("phase") == optimizer.at("properties").at("phase"));
+  Schema root = written();
+  root.erase("definitions");
+  CHECK(root == Schema::parse(R"({"$schema": "http://json-schema.org/draft-07/schema#",
+    "title": "edgewise: files of experiments, sweeps and comparisons", "type": "object",
+    "if": {"required": ["sweep"]}, "then": {"$ref": "#/definitions/sweep"},
+    "else": {"if": {"anyOf": [{"required": ["compare"]}, {"required": ["method"]}, {"required": ["workload"]}]},
+             "then": {"$ref": "#/definitions/comparison"}, "else": {"$ref": "#/definitions/experiment"}}})"));
+}

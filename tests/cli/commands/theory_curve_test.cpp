@@ -4,9 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "cli/context.hpp"
+#include "models/framework/experiment.hpp"
 #include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
 
@@ -73,6 +77,52 @@ TEST_CASE("an orbit that jumps from step to step keeps its recorded points") {
   };
   CHECK(kept_recorded("kind = 'normalized-sam'\nrho = 0.05"));
   CHECK(!kept_recorded("kind = 'gd'\nlearning_rate = 0.2"));
+}
+
+TEST_CASE("the grid has the recorded steps, evenly spaced ones, and more where the run begins") {
+  const Folder folder;
+  const Result result = solved(folder, "solve", {"--set", "time.steps=5000", "--set", "time.points=7"});
+  const auto curve = theory_curve(result);
+  REQUIRE(curve.has_value());
+  std::set<double> expected(result.steps.begin(), result.steps.end());
+  CHECK(expected.size() == 7);
+  for (int i = 0; i <= 240; ++i) expected.insert(std::floor(5000.0 * i / 240));
+  for (const std::uint64_t step : edgewise::models::recorded_steps(5000, 240))
+    expected.insert(static_cast<double>(step));
+  CHECK(curve->steps == std::vector<double>(expected.begin(), expected.end()));
+  // What is recorded may be off by 1e-4 of its largest value, in no observable by more.
+  for (std::size_t o = 0; o < result.observables.size(); ++o) {
+    CAPTURE(result.observables[o].name);
+    const std::vector<double>& values = result.fields[0].values[o];
+    const double largest = *std::ranges::max_element(values);
+    for (const double off : {-1.0, 1.0}) {
+      Result near = result, far = result, none = result;
+      near.fields[0].values[o].back() += off * 0.97e-4 * largest;
+      far.fields[0].values[o].back() += off * 1.03e-4 * largest;
+      none.fields[0].values[o][2] = std::nan("");
+      CHECK(theory_curve(near).has_value());
+      CHECK_FALSE(theory_curve(far).has_value());
+      CHECK_FALSE(theory_curve(none).has_value());
+    }
+  }
+  // A step that the grid does not have is passed over.
+  Result between = result;
+  for (std::size_t t = 1; t + 1 < between.steps.size(); ++t) between.steps[t] += 0.5;
+  between.fields[0].values[0][3] *= 2;
+  CHECK(theory_curve(between).has_value());
+  // The band is that of the theory.
+  const Result judged = solved(folder, "validate", {"--set", "time.at=[10, 300]"});
+  const auto banded = theory_curve(judged);
+  REQUIRE(banded.has_value());
+  for (const char* name : {"risk", "excess_mse"}) {
+    const auto o = static_cast<std::size_t>(judged.index(name));
+    const std::vector<double>& std = judged.find("theory_std")->values[o];
+    REQUIRE(banded->std[o].size() == banded->steps.size());
+    for (std::size_t t = 0; t < std.size(); ++t) {
+      const auto at = std::ranges::find(banded->steps, judged.steps[t]) - banded->steps.begin();
+      CHECK(banded->std[o][static_cast<std::size_t>(at)] == Approx(std[t]).epsilon(1e-9));
+    }
+  }
 }
 
 TEST_CASE("no curve where the theory is another, or cannot be had") {

@@ -8,9 +8,11 @@
 #include "cli/context.hpp"
 #include "tests/approx.hpp"
 #include "tests/cli/program_run.hpp"
+#include "tests/holds.hpp"
 
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
+using edgewise::expected::holds;
 using edgewise::tests::Approx;
 
 namespace {
@@ -54,6 +56,81 @@ TEST_CASE("collapse: the statuses of a good and a broken scaling, and every form
   CHECK(run({"collapse", broken, "--floor", "0.25", "--quiet", "--format", "json"}).status == disagrees);
   // Another horizon than the end of the runs.
   CHECK(run({"collapse", broken, "--floor", "0.25", "--horizon", "size"}).status == done);
+}
+
+TEST_CASE("collapse: curves that show nothing are inconclusive; a frontier that is not there gives no horizon") {
+  const Folder folder;
+  std::string flat = "size,step,loss\n";
+  for (const int p : {16, 64})
+    for (int k = 1; k <= 50; ++k) flat += fmt::format("{},{},{}\n", p, k, 1 + 2e-5 * (51 - k) + (p == 16 ? 0.1 : 0));
+  const Run r = run({"collapse", folder.file("flat.csv", flat), "--floor", "0"});
+  CHECK(r.status == inconclusive);
+  CHECK(r.says("flat: inconclusive: largest spread of the sizes over x >= 0.3 is 0.0000"));
+  const std::string path = curves_in(folder, [](double p) { return 4 * p; });
+  const Run envelope = run({"collapse", path, "--floor", "0.25", "--horizon", "envelope"});
+  CHECK(envelope.status == failed);
+  CHECK(envelope.says("these runs have no frontier to read a horizon from"));
+}
+
+TEST_CASE("collapse: a sweep must have a loss, and be finished") {
+  const Folder folder;
+  const std::string sweep = folder.file("s.toml", R"([sweep]
+do = 'solve'
+[experiment]
+model = 'sum-of-powers'
+[experiment.powers]
+terms = [[1, 0.5, 0], [1, 0, 0.5]]
+floor = 0.25
+[experiment.time]
+steps = 1
+[[axis]]
+key = 'powers.size'
+name = 'size'
+values = [16, 64]
+[[axis]]
+key = 'time.steps'
+name = 'step'
+from = 1
+to = 64
+count = 64
+[[measure]]
+name = 'other'
+kind = 'value'
+value = '1/0'
+[[measure]]
+name = 'loss'
+kind = 'final'
+observable = 'loss'
+)");
+  const std::string csv = folder / "s.csv";
+  REQUIRE(run({"sweep", sweep, "--quiet", "--store", folder / "s.db", "-o", csv}).status == done);
+  const std::vector<std::string> options = {"--floor", "0.25", "--horizon", "size", "--quiet", "--format", "json"};
+  const auto collapsed = [&](const std::string& path) {
+    std::vector<std::string> all = {"collapse", path};
+    all.insert(all.end(), options.begin(), options.end());
+    return run(all);
+  };
+  const Run whole = collapsed(csv);
+  CHECK(whole.status == done);
+  CHECK(nlohmann::json::parse(whole.out)["schedules"][0]["sizes"].size() == 2);
+  const auto changed = [&](std::string text, const std::string& from, const std::string& to) {
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+      text.replace(at, from.size(), to);
+    return folder.file("changed.csv", text);
+  };
+  CHECK(
+      collapsed(changed(contents(csv), "loss", "lost"))
+          .says("changed.csv: is a sweep without a measure called loss; its axes and measures are to be called size"));
+  std::string some = contents(csv);
+  for (const char* cell : {"\n5,", "\n7,"}) {
+    const std::size_t at = some.find(",finished,", some.find(cell));
+    some.replace(at, 10, ",pending,");
+  }
+  CHECK(collapsed(folder.file("changed.csv", some)).says("changed.csv: 2 of its 128 cells are not there yet"));
+  std::string lost = contents(csv);
+  lost.replace(lost.find(",finished,", lost.find("\n5,")), 10, ",failed,");
+  const Run without = collapsed(folder.file("changed.csv", lost));
+  CHECK(holds(without.out, "changed.csv: 1 cell without a loss left out"));
 }
 
 TEST_CASE("collapse: bad arguments are refused in one line") {

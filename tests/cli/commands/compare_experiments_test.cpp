@@ -76,6 +76,23 @@ TEST_CASE("compare: the best of every experiment, its ratio to the best of all, 
   CHECK(holds(csv, "\n\"" + four + "\",batch 4,excess_mse,"));
 }
 
+TEST_CASE("compare: what has no learning rate is compared as it is; gamma is tuned where it is what is given") {
+  const Folder folder;
+  const std::string kernel = folder.file("kernel.toml", run({"new", "kernel-regression"}).out);
+  const auto text = run({"compare", kernel});
+  CHECK(text.status == 0);
+  CHECK(holds(text.out, "        x 1  as it is: it has no learning rate of its own\n"));
+  const json out = json::parse(run({"compare", kernel, "--format", "json"}).out);
+  CHECK(out[0]["tuned"].empty());
+  CHECK(out[0]["untuned"] == "it has no learning rate of its own");
+  // gamma is the rate over the largest stable one, so that the optimum is the same.
+  const std::string gamma = folder.file("gamma.toml", one_step("gamma", 4, "", "gamma = 0.01\n"));
+  const json tuned = json::parse(run({"compare", gamma, "--format", "json"}).out);
+  CHECK(tuned[0]["value"].get<double>() == Approx(1 - optimum(4)).epsilon(1e-6));
+  CHECK(tuned[0]["tuned"].contains("gamma"));
+  CHECK_FALSE(tuned[0]["tuned"].contains("learning_rate"));
+}
+
 TEST_CASE("compare: what differs beside the optimizer is told, section by section") {
   const Folder folder;
   const std::string one = folder.file("one.toml", one_step("one", 1));

@@ -1,12 +1,18 @@
 // `edgewise validate` on a theory that holds at infinite dimension.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
+#include <vector>
 
 #include "cli/context.hpp"
+#include "settings/settings.hpp"
 #include "tests/cli/program_run.hpp"
 #include "tests/holds.hpp"
 
+using namespace edgewise;
 using namespace edgewise::cli;
 using namespace edgewise::cli::testing;
 using edgewise::expected::holds;
@@ -63,6 +69,44 @@ TEST_CASE("validate at several dimensions: agrees, and says what it saw, in ever
   CHECK(holds(json.out, "\"dimensions\": \"32, 64, 128\""));
   // The same bits whatever the threads.
   CHECK(run({"validate", file, "--format", "json", "--quiet", "--threads", "1"}).out == json.out);
+}
+
+TEST_CASE("validate at several dimensions: the gaps that are told are those of the file") {
+  const Folder folder;
+  const std::string file = folder.file("sign.toml", sign_experiment);
+  const std::vector<std::string> small = {"--set", "monte_carlo.replicas=12", "--set", "time.steps=24"};
+  std::vector<std::string> to_file = {"validate", file, "-o", folder / "s.csv"},
+                           printed = {"validate", file, "--format", "json"};
+  for (auto* line : {&to_file, &printed}) line->insert(line->end(), small.begin(), small.end());
+  const auto said = run(to_file);
+  const auto json = nlohmann::json::parse(run(printed).out);
+  const Result csv = read_result(folder / "s.csv");
+  const auto list = [&](const char* name) {
+    std::vector<double> out;
+    std::istringstream numbers{std::string(csv.get(name))};
+    for (std::string one; std::getline(numbers, one, ',');) out.push_back(std::stod(one));
+    CHECK(json.at(name) == std::string(csv.get(name)));
+    return out;
+  };
+  const auto number = [&](const char* name) {
+    CHECK(json.at(name).get<double>() == std::stod(std::string(csv.get(name))));
+    return json.at(name).get<double>();
+  };
+  CHECK(list("dimensions") == std::vector<double>{32, 64, 128});
+  const std::vector<double> mean = list("gap_mean"), sem = list("gap_sem");
+  REQUIRE(mean.size() == 3);
+  REQUIRE(sem.size() == 3);
+  std::string line = "\n  mean gap:";
+  for (std::size_t i = 0; i < 3; ++i)
+    line += fmt::format(" {:.3g}% +- {:.3g}% at d = {},", 100 * mean[i], 100 * sem[i], 32 << i);
+  line +=
+      fmt::format(" {:.3g}% +- {:.3g}% in the limit (best fit d^-{}, p {:.2g})\n", 100 * number("gap_limit"),
+                  100 * number("gap_limit_sem"), settings::text_of(number("gap_exponent")), number("gap_fit_p_value"));
+  CAPTURE(said.err);
+  CAPTURE(line);
+  CHECK(said.says(line));
+  CHECK(run({"validate", file, "--set", "verdict.predictions=['x']"})
+            .says("verdict.predictions: are about the runs of one experiment; with `dimensions` the limit"));
 }
 
 TEST_CASE("validate at several dimensions: a wrong drift is seen") {

@@ -3,6 +3,8 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -44,6 +46,13 @@ TEST_CASE("given rates take the place of the schedule and the learning rate, and
   CHECK(schedule.find("warmup") == nullptr);
   CHECK(*schedule.table("batch")->find("kind") == Value(std::string("cosine")));
   CHECK(at.time.steps == 2);
+  const models::Experiment phased = cli::at_rates(
+      experiment(
+          "model = 'least-squares'\n[optimizer]\nkind = 'custom'\n[[optimizer.phase]]\nn = 3\n[[optimizer.phase]]\nn "
+          "= 5\n[time]\nsteps = 1\n"),
+      {0.5});
+  REQUIRE(phased.table.table("optimizer")->tables("phase").size() == 2);
+  CHECK(*phased.table.table("optimizer")->tables("phase")[1].find("n") == Value(std::int64_t{5}));
   const models::Experiment scaled =
       cli::at_rates(experiment("model = 'least-squares'\n[optimizer]\ngamma = 0.5\n[time]\nsteps = 1\n"), {0.5});
   CHECK(scaled.table.table("optimizer")->find("gamma") == nullptr);
@@ -74,6 +83,15 @@ TEST_CASE("the end of the runs: its mean, error and median over the replicas") {
   CHECK(std::abs(one.mean - mean) < 4.5 * one.sem);  // false alarm below 1e-5
   CHECK(one.sem > 0);
   CHECK(one.median < one.mean);
+  // Runs that diverge have no end.
+  const cli::EndOfRuns lost = cli::run_at_rates(
+      context, "e.toml",
+      experiment("model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\ntarget_power = "
+                 "[1.0]\n[optimizer]\nlearning_rate = 0.5\n[time]\nsteps = 3\n[monte_carlo]\nseed = 3\n"),
+      {1e60, 1e60, 1e60}, "risk", 4, "");
+  CHECK(lost.mean == std::numeric_limits<double>::infinity());
+  CHECK(lost.median == std::numeric_limits<double>::infinity());
+  CHECK(lost.diverged == 4);
   CHECK_THROWS_WITH_AS(end_of("1", 2, "nothing"),
                        "e.toml: schedule_search.replicas: the simulation does not observe nothing", settings::Error);
 }

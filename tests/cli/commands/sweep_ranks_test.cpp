@@ -2,6 +2,7 @@
 #include "cli/commands/sweep_ranks.hpp"
 
 #include <doctest/doctest.h>
+#include <sched.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +11,7 @@
 #include <map>
 #include <thread>
 
+#include "settings/settings.hpp"
 #include "tests/cli/commands/sweep_process.hpp"
 
 using namespace edgewise;
@@ -50,6 +52,42 @@ std::vector<pid_t> ranks_of(pid_t parent) {
 }
 
 }  // namespace
+
+TEST_CASE("alone there is one rank, which agrees with itself and has the cores that it is allowed") {
+  const cli::Ranks ranks;
+  CHECK(ranks.rank() == 0);
+  CHECK(ranks.size() == 1);
+  CHECK(ranks.agree("", "a sweep"));
+  CHECK_THROWS_WITH_AS(ranks.agree("it is broken", ""), "it is broken", settings::Error);
+  CHECK(ranks.threads(3) == 3);
+  cpu_set_t before, one;
+  REQUIRE(::sched_getaffinity(0, sizeof before, &before) == 0);
+  const auto allowed = static_cast<unsigned>(CPU_COUNT(&before));
+  CHECK(ranks.threads(0) == allowed);
+  int first = 0;
+  while (!CPU_ISSET(first, &before)) ++first;
+  CPU_ZERO(&one);
+  CPU_SET(first, &one);
+  REQUIRE(::sched_setaffinity(0, sizeof one, &one) == 0);
+  CHECK(ranks.threads(0) == 1);
+  REQUIRE(::sched_setaffinity(0, sizeof before, &before) == 0);
+}
+
+TEST_CASE("what three ranks compute is what one does, and is said once") {
+  if (!mpirun_there()) return;
+  const Folder folder;
+  folder.file("grid.toml", grid);
+  const std::vector<std::string> small = {"--set", "spectrum.dimension=8", "--set", "time.steps=20"};
+  REQUIRE(Process(command(folder, 0, "alone.db", small), folder / "err").wait().status == 0);
+  const Ended ended = Process(command(folder, 3, "three.db", small), folder / "err").wait();
+  CAPTURE(ended.err);
+  CHECK(ended.status == 0);
+  CHECK(ended.err.find("Grid: 60 cells, 6 failed") != std::string::npos);
+  CHECK(ended.err.find("Grid") == ended.err.rfind("Grid"));
+  const SweepTable alone = read_sweep_store(folder / "alone.db"), three = read_sweep_store(folder / "three.db");
+  CHECK(same_cells(three, alone));
+  for (const validation::CellResult& cell : three.cells) CHECK((cell.seconds > 0 && cell.seconds < 60));
+}
 
 TEST_CASE("the same bits with one, two and three ranks; rank 0 alone speaks" * doctest::test_suite("slow")) {
   if (!mpirun_there()) return;

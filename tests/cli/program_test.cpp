@@ -103,6 +103,30 @@ TEST_CASE("errors of the command line are one line with a suggestion") {
   check_refused({"closed-forms", "no-such-form"}, {"no name fits 'no-such-form'"});
 }
 
+TEST_CASE("threads are of no use to what runs no replicas, which is said; words that have no place are told") {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  for (const std::string command : {"check", "modes", "solve", "stability", "tune"})
+    CHECK(run({command, file, "--threads", "1"})
+              .says("  warning: --threads changes nothing: `" + command + "` runs no replicas\n"));
+  CHECK_FALSE(run({"simulate", file, "--threads", "1"}).says("--threads"));
+  CHECK_FALSE(run({"solve", file}).says("--threads"));
+  CHECK(run({"solve", file, "-"}).err ==
+        "edgewise: solve: one argument too many: '-'; see `edgewise solve --help`\n");
+  CHECK(run({"list", "spectra", "--qiet"}).err ==
+        "edgewise: list: unknown option '--qiet', did you mean '--quiet'?; options: --format, --help, --output, --quiet, "
+        "-h, -o\n");
+  CHECK(run({"list", "spectra", "-x3"}).says("list: unknown option '-x'"));
+  CHECK(run({"solve", "--thread=2", file}).says("solve: unknown option '--thread', did you mean '--threads'?"));
+  CHECK(run({"-v"}).says("unknown option '-v'"));
+  CHECK(run({"describe", "--help"}).out.find("a name that `list` shows") != std::string::npos);
+  CHECK(run({"-h"}).out == run({"--help"}).out);
+  CHECK(run({"analyze", file, "--quiet"}).out == run({"stability", file, "--quiet"}).out);
+  // A seed is kept to its last digit.
+  CHECK(run({"solve", file, "--quiet", "--seed", "9223372036854775807"}).out.find("# seed: 9223372036854775807\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("list and describe know every name") {
   const auto all = json::parse(run({"list", "--format", "json"}).out);
   for (const char* group : {"models", "optimizers", "spectra", "noise", "schedules", "closed-forms"}) {
@@ -150,4 +174,13 @@ TEST_CASE("what knows no ranks runs on one of them and says so") {
   CHECK(second.out.empty());
   CHECK(second.err.empty());
   CHECK(run({"stability", file}).err.find("ranks") == std::string::npos);
+  // Where nobody says which rank it is all work.
+  ::setenv("OMPI_COMM_WORLD_SIZE", "2", 1);
+  const auto any = run({"stability", file});
+  ::setenv("OMPI_COMM_WORLD_SIZE", "1", 1);
+  const auto alone = run({"stability", file});
+  ::unsetenv("OMPI_COMM_WORLD_SIZE");
+  CHECK(any.says("`stability` knows no ranks: all 2 that were started do the same; only `sweep` shares its work"));
+  CHECK_FALSE(any.out.empty());
+  CHECK_FALSE(alone.says("ranks"));
 }

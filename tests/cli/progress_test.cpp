@@ -34,6 +34,27 @@ TEST_CASE("silent when not on a terminal, erased at the end") {
   CHECK(loud.str().ends_with(" left\r\x1b[K"));
 }
 
+TEST_CASE("the bar fills by whole signs, the time left is rounded, hours have their minutes") {
+  CHECK(progress_line("r", 0.0999, 10) == "  r [##............................]   9%, 1:30 left");
+  CHECK(progress_line("r", 0.999, 7200) == "  r [#############################.]  99%, 0:07 left");
+  CHECK(progress_line("r", 0.25, 1200) == "  r [#######.......................]  25%, 1:00:00 left");
+  CHECK(progress_line("r", 0.25, 1199.5) == "  r [#######.......................]  25%, 59:59 left");
+  CHECK(working_line("x", 3599.9) == "  x: working, 59:59");
+  CHECK(working_line("x", 3600) == "  x: working, 1:00:00");
+  CHECK(working_line("x", 3661) == "  x: working, 1:01:01");
+}
+
+TEST_CASE("what comes soon after is not drawn, and never less than before") {
+  std::ostringstream out;
+  {
+    Progress on(out, "r", true);
+    on.update(0.5, "first");
+    on.update(0.6, "second");
+  }
+  CHECK(out.str().find("first") != std::string::npos);
+  CHECK(out.str().find("second") == std::string::npos);
+}
+
 TEST_CASE("the share is kept within 0 and 1, and a note stands behind it") {
   const auto first = [](double fraction, const std::string& note) {
     std::ostringstream out;

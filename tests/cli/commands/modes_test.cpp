@@ -71,6 +71,17 @@ TEST_CASE("modes as JSON is the same table, with its units") {
   for (const auto& [name, values] : table.at("columns").items())
     for (const auto& value : values)
       CHECK(csv.find(edgewise::settings::text_of(value.get<double>())) != std::string::npos);
+  const edgewise::settings::DelimitedText rows = edgewise::settings::split_delimited(csv);
+  for (std::size_t c = 0; c < rows.lines.front().cells.size(); ++c)
+    for (std::size_t row = 0; row < 2; ++row)
+      CHECK(table.at("columns").at(rows.lines.front().cells[c])[row].get<double>() ==
+            rows.number(rows.lines[row + 1].cells[c]).value());
+  CHECK(table.at("units").at("eigenvalue").is_string());
+  CHECK(
+      run({"modes", folder.file("p.toml",
+                                "model = 'sum-of-powers'\n[powers]\nterms = [[1, 0.5, 0], [1, 0, 0.5]]\n[time]\nsteps "
+                                "= 1\n")})
+          .says("p.toml: modes: model sum-of-powers has no table of modes"));
   CHECK(run({"modes", file, "-o", folder / "m.json"}).status == 0);
   CHECK(nlohmann::json::parse(contents(folder / "m.json")) == table);
 }

@@ -122,6 +122,67 @@ TEST_CASE("keys that are switched off show their defaults: switched on, those of
   CHECK(body(run({"simulate", off_file, "--quiet"}).out) == body(run({"simulate", on_file, "--quiet"}).out));
 }
 
+TEST_CASE("a new file, word by word: what must be given is on, all else shows its default behind #") {
+  const std::string powers = run({"new", "sum-of-powers"}).out;
+  CHECK(powers.starts_with(R"(# sum-of-powers: losses that are sums of powers of steps and size
+# A key behind # is switched off and shows its default: take the # away, of its section too, to set it.
+title = "sum-of-powers"
+model = "sum-of-powers"
+
+[powers]
+# rows [a, mu, nu]: a t^-mu p^-nu. a list of rows of numbers, required
+terms = [[1.0, 0.5, 0.0], [1.0, 0.0, 0.5]]
+# L0, the loss that no size gets below. a number, default 0.0, >= 0, in loss
+#floor = 0.0
+# p. a number, default 100.0, > 0
+#size = 100.0
+
+# how many optimizer steps, and which are recorded
+[time]
+# the last step, also the horizon T of schedules. a whole number, default the last of `at`, >= 0 and <=
+# 9007199254740992, in optimizer steps
+steps = 1000
+)"));
+  CHECK(powers.find("\n\n# sizes whose normalised curves `edgewise collapse` compares\n#[collapse]\n# sizes p to be "
+                    "compared. a list of numbers, required, > 0\n#sizes =\n") != std::string::npos);
+  // A section that chooses: its word, the keys of that, and the other words. Off where nothing of it must be given.
+  const std::string cdat = run({"new", "mini-batch-cdat"}).out;
+  CHECK(cdat.find(R"(
+# the algorithm and its hyperparameters
+#[optimizer]
+# which one. text, default "sgd", one of sgd
+#kind = "sgd"
+# B, whole, or inf: the population. a number, default 200.0, >= 1, or inf, in samples
+#batch = 200.0
+
+# a rule that sets the learning rate from what the run has seen
+[rate]
+# which one. text, required, one of cdat
+kind = "cdat"
+# 1 greedy, 2 on edge. a number, default 2.0, > 0
+#sigma = 2.0
+)") != std::string::npos);
+  // Sections that do nothing while they are empty are on.
+  CHECK(cdat.find("\n\n# replicas of the simulation\n[monte_carlo]\n") != std::string::npos);
+  CHECK(cdat.find("\n\n# how theory and simulation are compared\n[verdict]\n") != std::string::npos);
+  const std::string custom = run({"new", "least-squares", "custom"}).out;
+  CHECK(custom.find("\ntitle = \"least-squares, custom\"\nmodel = \"least-squares\"\n") != std::string::npos);
+  CHECK(custom.find(R"(
+# Others: sgd, momentum, ema, tail-average, lookahead, la-diloco, sla, diloco. `edgewise new least-squares KIND`
+# gives their keys.
+
+[[optimizer.phase]]
+# T(lambda) = T0 + lambda T1. a list of rows of numbers, required
+T0 = [[1.0, -0.08], [0.0, 0.8]]
+)") != std::string::npos);
+  CHECK(custom.find("\n#kind = \"constant\"\n# Others, of which `edgewise describe NAME` tells more, and their "
+                    "keys:\n#     adagrad-norm: eta0, b0, multiplier\n#     polyak: multiplier\n") !=
+        std::string::npos);
+  CHECK(custom.find("\n#     contaminated: scale (required), outlier_scale (required), probability (required)\n") !=
+        std::string::npos);
+  CHECK(custom.find("\n#     none: no keys\n") != std::string::npos);
+}
+
 TEST_CASE("new says what is wrong in one line and overwrites nothing") {
   const Folder folder;
   const std::string file = folder / "mine.toml";

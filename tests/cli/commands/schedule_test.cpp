@@ -207,6 +207,20 @@ TEST_CASE("shapes are scored by the median over seeds at the best base rate") {
   }
 }
 
+TEST_CASE("of one replica no error is known; without a cap no share of steps is at it") {
+  const Folder folder;
+  const std::string path = folder.file("x.toml", small_schedule(few + "replicas = 1\n"));
+  const auto text = run({"schedule", path, "--quiet"}).out;
+  const auto json = nlohmann::json::parse(run({"schedule", path, "--format", "json", "--quiet"}).out);
+  CHECK(json["simulated"][0]["z"] == 0.0);
+  CHECK(json["simulated"][0]["replicas"] == 1);
+  CHECK(
+      holds(text, fmt::format("\n  optimum   simulated {0:.6g} (one replica: its error is not known), median {0:.6g}\n",
+                              json["simulated"][0]["mean"].get<double>())));
+  CHECK_FALSE(holds(text, "at max_rate"));
+  CHECK(json["optimum"]["at_max_rate"] == 0.0);
+}
+
 TEST_CASE("every number of the search follows from the rates and losses that it tells, and stands in the table") {
   const Folder folder;
   const std::string search =
@@ -277,9 +291,58 @@ TEST_CASE("every number of the search follows from the rates and losses that it 
             .out);
     CHECK(solved["columns"]["excess_mse"].back().get<double>() == Approx(number(one, "loss")).epsilon(1e-9));
   }
-  // Linear decay has none.
-  for (const auto& one : json["families"])
-    CHECK(one.contains("parameters") == (one["family"] == "stick-breaking-linear"));
+  // Linear decay has no parameters but its warm-up; others are told in their order, of every shape that was tried.
+  for (const auto& one : json["families"]) {
+    const bool sticks = one["family"] == "stick-breaking-linear";
+    CHECK(one.contains("parameters") == sticks);
+    std::string parameters;
+    if (sticks) {
+      REQUIRE(one["best"][1]["parameters"].size() == one["parameters"].size());
+      CHECK(one["best"][0]["parameters"] == one["parameters"]);
+      std::size_t found = text.find("  stick-breaking-linear ");
+      const std::string line = text.substr(found, text.find('\n', found) - found);
+      for (const auto& [key, value] : one["parameters"].items())
+        CHECK(holds(line, fmt::format("{} = {:.4g}, ", key, value.get<double>())));
+      CHECK(line.ends_with(fmt::format(", warmup = {:.4g}", number(one, "warmup"))));
+    } else {
+      CHECK(holds(text, fmt::format("  warmup = {:.4g}\n", number(one, "warmup"))));
+    }
+  }
+  CHECK(holds(text, fmt::format("\n  {}\n", optimum["statement"].get<std::string>())));
+  CHECK(
+      holds(text, fmt::format("\n  excess_mse after 40 steps, optimum by {}\n", optimum["method"].get<std::string>())));
+  CHECK(number(optimum, "spread") < 1e-6);
+  const double greedy = number(json, "greedy");
+  CHECK(greedy >= least);
+  CHECK(holds(text, fmt::format("\n  {:<21}  {:>19.13g}  {:>8}  ", "greedy", greedy,
+                                fmt::format("{:.3g}%", greedy / least - 1 < 1e-12 ? 0 : 100 * (greedy / least - 1)))));
+  CHECK(json["predictions"].size() > 3);
+  for (const auto& [name, value] : json["predictions"].items())
+    CHECK(holds(text, fmt::format("\n  {} = {:.7g}: ", name, value.get<double>())));
+  CHECK(json["warnings"].is_array());
+  // The optimum's table: every rate, and the loss before its step.
+  const std::string csv = run({"schedule", path, "--format", "csv", "--quiet"}).out;
+  std::istringstream lines(csv.substr(csv.find("\nstep,rate,h,excess_mse\n") + 24));
+  const auto solved = nlohmann::json::parse(
+      run({"solve",
+           folder.file("t.toml",
+                       small_schedule("[schedule]\nkind = 'table'\nvalues = " + optimum["rates"].dump() + "\n")),
+           "--format", "json", "--quiet"})
+          .out)["columns"];
+  std::size_t k = 0;
+  for (std::string line; std::getline(lines, line); ++k) {
+    std::istringstream cells(line);
+    std::string step, rate, injected, loss;
+    std::getline(cells, step, ',');
+    std::getline(cells, rate, ',');
+    std::getline(cells, injected, ',');
+    std::getline(cells, loss, ',');
+    CHECK(std::stoul(step) == k);
+    CHECK(std::stod(rate) == optimum["rates"][k].get<double>());
+    CHECK(std::stod(injected) > 0);
+    CHECK(std::stod(loss) == Approx(solved["excess_mse"][k].get<double>()).epsilon(1e-9));
+  }
+  CHECK(k == 40);
   REQUIRE(json["simulated"].size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     const auto& row = json["simulated"][i];

@@ -120,6 +120,52 @@ TEST_CASE("errors are one line and come before anything is computed") {
   refused({file, "--stroe", store}, {"unknown option '--stroe'", "did you mean '--store'"});
 }
 
+TEST_CASE("no output of a sweep takes the place of a file that a cell reads; its store stands where it is run") {
+  const Folder folder;
+  for (const char* name : {"one.csv", "two.csv", "base.csv", "other.csv"}) folder.file(name, "1.0\n0.5\n");
+  const std::string file = folder.file("paths.toml", R"(title = "Paths"
+[sweep]
+do = "solve"
+[[axis]]
+key = "spectrum.path"
+name = "which"
+values = ["one.csv", "two.csv"]
+[[axis]]
+key = "noise.variance"
+values = [0.1, 0.2]
+[[measure]]
+name = "risk"
+observable = "risk"
+[[variant]]
+name = "plain"
+[[variant]]
+name = "table"
+set = ["schedule.kind=table", "schedule.path=other.csv"]
+[experiment]
+model = "least-squares"
+spectrum = { kind = "file", path = "base.csv" }
+noise = { law = "gaussian", variance = 0 }
+optimizer.learning_rate = 0.1
+time.steps = 2
+)");
+  for (const char* name : {"one.csv", "two.csv", "other.csv"}) {
+    CAPTURE(name);
+    CHECK(run({"sweep", file, "--store", folder / "s.db", "-o", folder / name})
+              .says(folder / name + std::string(": is read by this sweep; give --output another name")));
+    CHECK(contents(folder / name) == "1.0\n0.5\n");
+  }
+  CHECK(run({"sweep", file, "-o", file}).status == 2);
+  const fs::path before = fs::current_path();
+  const std::string small = folder.file("small.toml", grid);
+  fs::create_directory(folder / "there");
+  fs::current_path(folder / "there");
+  const auto r = sweep({"../small.toml", "--set", "axis.eta.count=2", "--set", "spectrum.dimension=4"});
+  fs::current_path(before);
+  CHECK(r.status == 0);
+  CHECK(fs::exists(folder / "there/small.db"));
+  CHECK(r.says("; kept in small.db\n"));
+}
+
 TEST_CASE("a sweep whose every cell fails is a failure") {
   const Folder folder;
   const std::string file = folder.file("grid.toml", grid);

@@ -9,6 +9,9 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
+#include <functional>
+#include <string>
 #include <thread>
 
 #include "cli/context.hpp"
@@ -109,4 +112,71 @@ TEST_CASE("work that never looks up is ended, with a line of its own") {
   CHECK(ended.status == 2);
   CHECK(err == "edgewise: interrupted; no replica was finished in time, nothing is written\n");
   CHECK(folder.files() == 2);
+}
+
+namespace {
+
+/// What a process of its own says and ends with.
+Ended alone(const Folder& folder, const std::function<void()>& work, std::string& said) {
+  const std::string err = folder / "said";
+  const pid_t child = ::fork();
+  REQUIRE(child >= 0);
+  if (child == 0) {
+    const int file = ::open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    ::dup2(file, STDERR_FILENO);
+    cli::catch_interrupts();
+    work();
+    ::_exit(9);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  said = contents(err);
+  return {WIFEXITED(status), WEXITSTATUS(status)};
+}
+
+}  // namespace
+
+TEST_CASE("what cannot finish ends at once, what can is told first and ended by the second signal") {
+  const Folder folder;
+  std::string said;
+  const auto status = [&](const std::function<void()>& work) { return alone(folder, work, said).status; };
+  for (const int number : {SIGINT, SIGTERM}) {
+    CHECK(status([&] { std::raise(number); }) == 2);
+    CHECK(said == "edgewise: interrupted\n");
+  }
+  CHECK(status([] {
+          const cli::Interruptible scope("; it is kept");
+          if (cli::interrupted() || cli::out_of_patience()) return;
+          std::raise(SIGINT);
+          ::_exit(cli::interrupted() ? 5 : 6);
+        }) == 5);
+  CHECK(said.empty());
+  CHECK(status([] {
+          const cli::Interruptible scope("; it is kept");
+          std::raise(SIGINT);
+          std::raise(SIGINT);
+        }) == 2);
+  CHECK(said == "edgewise: interrupted; it is kept\n");
+  CHECK(status([] {
+          { const cli::Interruptible scope("; it is kept"); }
+          std::raise(SIGINT);
+        }) == 2);
+  CHECK(said == "edgewise: interrupted\n");
+  // What is unfinished goes, unless it is finished.
+  const std::string file = folder.file("part", "x");
+  CHECK(status([&] {
+          cli::remove_when_interrupted(file);
+          cli::remove_when_interrupted("");
+          std::raise(SIGINT);
+        }) == 2);
+  CHECK(contents(file) == "x");
+  CHECK(status([&] {
+          cli::remove_when_interrupted(file);
+          std::raise(SIGINT);
+        }) == 2);
+  CHECK(folder.files() == 1);
+  CHECK(status([] { cli::leave("so it is"); }) == 2);
+  CHECK(said == "edgewise: so it is\n");
+  CHECK(status([] { cli::leave(""); }) == 2);
+  CHECK(said.empty());
 }

@@ -108,3 +108,42 @@ TEST_CASE("list: one group as text, CSV and JSON") {
   CHECK(text == expected);
   CHECK(csv.starts_with("group,name,summary\n"));
 }
+
+TEST_CASE("describe takes a section in brackets, and tells several of a name one behind the other") {
+  const auto out = [](const std::string& name, const std::string& format) {
+    const auto r = run({"describe", name, "--format", format});
+    CHECK(r.status == 0);
+    return r.out;
+  };
+  for (const std::string format : {"txt", "csv", "json"}) CHECK(out("[time]", format) == out("time", format));
+  for (const std::string name : {"[tiem]", "[]", "[time", "time]"}) {
+    const auto r = run({"describe", name});
+    CHECK(r.status == 2);
+    CHECK(r.err.starts_with("edgewise: describe: there is no '" + name + "'"));
+    CHECK(r.err.ends_with("; `edgewise list` shows every name\n"));
+  }
+  CHECK(run({"describe", "[tiem]"}).says("did you mean 'time'?"));
+  std::string text, csv;
+  json all = json::array();
+  for (const models::Model* model : models::all())
+    for (const auto* optimizer : model->optimizers())
+      if (optimizer->name == "sgd") {
+        const std::string name = model->description().name + "/sgd";
+        text += (text.empty() ? "" : "\n") + out(name, "txt");
+        csv += out(name, "csv");
+        all.push_back(json::parse(out(name, "json")));
+      }
+  CHECK(out("sgd", "txt") == text);
+  CHECK(out("sgd", "csv") == csv);
+  CHECK(json::parse(out("sgd", "json")) == all);
+  CHECK(
+      run({"list", "spectrum"}).err ==
+      "edgewise: list: there is no 'spectrum', did you mean 'spectra'?; accepted: models, optimizers, rates, spectra, "
+      "noise, schedules, closed-forms\n");
+  const json overview = json::parse(run({"list", "--format", "json"}).out);
+  CHECK(overview.size() == 7);
+  CHECK_FALSE(overview.contains("sections"));
+  const json closed = json::parse(run({"list", "closed-forms", "--format", "json"}).out);
+  CHECK(closed.size() == 1);
+  CHECK(closed.at("closed-forms") == overview.at("closed-forms"));
+}

@@ -50,6 +50,34 @@ TEST_CASE("what cannot be drawn is told of the result, not of the figure") {
           .err.starts_with("edgewise: " + result + ": --observable: it has no observable 'rsk', did you mean 'risk'"));
 }
 
+TEST_CASE("results are called by their titles where these differ, else by their files" *
+          doctest::skip(std::system("gnuplot --version >/dev/null 2>&1") != 0)) {
+  const Folder folder;
+  const std::string file = folder.file("small.toml", small_experiment);
+  const auto solved = [&](const std::string& name, const std::string& title) {
+    const std::string to = folder / (name + ".csv");
+    REQUIRE(run({"solve", file, "-o", to, "--quiet", "--set", "title=" + title}).status == 0);
+    return to;
+  };
+  const std::string first = solved("stemone", "'Title one'"), second = solved("stemtwo", "'Title two'"),
+                    same = solved("stemthree", "'Title one'"), svg = folder / "f.svg";
+  const auto named = [&](const std::string& other, const std::string& label) {
+    const auto r = run({"plot", first, other, "-o", svg});
+    CHECK(r.status == 0);
+    CHECK(r.err == "figure written to " + svg + "\n");
+    return contents(svg).find(label) != std::string::npos;
+  };
+  CHECK(named(second, "Title one"));
+  CHECK(named(second, "Title two"));
+  CHECK_FALSE(named(second, "stem"));
+  CHECK(named(same, "stemone"));
+  CHECK(named(same, "stemthree"));
+  // Beside what it draws, a figure takes the ending of its format; it replaces nothing that it draws.
+  CHECK(
+      run({"plot", first, "-o", first}).says(first + ": --output: unknown ending '.csv'; accepted: .svg, .png, .pdf"));
+  CHECK(run({"plot", first, second, "--slice", "a=1"}).says("--slice: these results are no sweep"));
+}
+
 TEST_CASE("--format chooses among figures too" * doctest::skip(std::system("gnuplot --version >/dev/null 2>&1") != 0)) {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment), result = folder / "r.csv";

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <string>
 
@@ -91,6 +92,23 @@ TEST_CASE("compare: what has no learning rate is compared as it is; gamma is tun
   CHECK(tuned[0]["value"].get<double>() == Approx(1 - optimum(4)).epsilon(1e-6));
   CHECK(tuned[0]["tuned"].contains("gamma"));
   CHECK_FALSE(tuned[0]["tuned"].contains("learning_rate"));
+}
+
+TEST_CASE(
+    "compare: rates are searched within a factor 300, widened by 300^3 on either side; an optimum beyond is told") {
+  const Folder folder;
+  const double reach = 300 * std::pow(300.0, 3);
+  for (const bool above : {true, false}) {
+    CAPTURE(above);
+    // The optimum of one step, 1/6.5, is far from what is given.
+    const double given = above ? 1e-12 : 1e10, edge = above ? given * reach : given / reach;
+    const std::string path =
+        folder.file("far.toml", one_step("far", 1, "", fmt::format("learning_rate = {:.17g}\n", given)));
+    const auto r = run({"compare", path, "--format", "json"});
+    CHECK(json::parse(r.out)[0]["tuned"]["learning_rate"].get<double>() == Approx(edge).epsilon(1e-3));
+    CHECK(r.says("warning: far: the best learning_rate lies on the edge of what was searched\n"));
+  }
+  CHECK_FALSE(run({"compare", folder.file("one.toml", one_step("one", 1))}).says("edge"));
 }
 
 TEST_CASE("compare: what differs beside the optimizer is told, section by section") {

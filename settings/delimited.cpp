@@ -51,6 +51,16 @@ char separator_of(std::string_view text) {
   return blanks ? ' ' : ',';
 }
 
+/// The separator that Excel takes from a first line "sep=;"; 0 where the line is none of that kind.
+char told_separator(std::string_view line) {
+  while (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.size() > 2 && line.starts_with('"') && line.ends_with('"')) line = line.substr(1, line.size() - 2);
+  if (line.size() != 5 || !(line.starts_with("sep=") || line.starts_with("SEP="))) return 0;
+  if (std::string_view(";\t,").find(line.back()) == std::string_view::npos)
+    throw Error(fmt::format("line 1: '{}' names a separator that is not read; write semicolons, tabs or commas", line));
+  return line.back();
+}
+
 /// Reads lines of cells, one character after the other.
 class Splitter {
  public:
@@ -61,7 +71,12 @@ class Splitter {
     while (at_ < text_.size()) {
       const std::size_t end = std::min(text_.find('\n', at_), text_.size());
       const std::string_view line = trimmed(text_.substr(at_, end - at_));
-      if (line.empty()) {
+      const char told = number_ == 1 ? told_separator(text_.substr(at_, end - at_)) : '\0';
+      if (told != 0) {
+        out_.separator = told;
+        known = true;
+        next_line(end);
+      } else if (line.empty()) {
         next_line(end);
       } else if (line.starts_with('#') || line.starts_with("\"#")) {
         out_.comments.push_back({number_, comment(text_.substr(at_, end - at_))});
@@ -208,6 +223,19 @@ bool DelimitedText::looks_like_decimal_commas() const {
     return l.cells[0] == "0" || (l.cells[1].size() > 1 && l.cells[1][0] == '0');
   };
   return separator == ',' && std::ranges::all_of(lines, two) && std::ranges::any_of(lines, odd);
+}
+
+std::string DelimitedText::row_names_remark() const {
+  if (lines.size() < 2) return "";
+  const std::size_t names = lines.front().cells.size();
+  bool longer = true, counting = true;
+  for (std::size_t i = 1; i < lines.size(); ++i) {
+    longer = longer && lines[i].cells.size() == names + 1;
+    counting = counting && lines[i].cells.front() == std::to_string(i);
+  }
+  // Below a single name there may be two numbers a line, unless several lines are counted.
+  if (!longer || (names == 1 && !(counting && lines.size() > 2))) return "";
+  return "; if the first of them holds row names, as R writes them, leave it out (row.names = FALSE)";
 }
 
 std::string_view DelimitedText::separator_name() const {

@@ -46,8 +46,8 @@ double negation(double x) {
 /// sum of j^-s for j = 1..n (n rounded down, or infinite for s > 1), by Euler and Maclaurin's formula; good to rounding
 /// for -2 < s < 12.
 double harmonic(double n, double s) {
-  constexpr double direct = 24;
-  constexpr double coefficients[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240, -1.0 / 1209600};
+  constexpr double direct = 40;
+  constexpr double coefficients[] = {1.0 / 12, -1.0 / 720, 1.0 / 30240};
   n = std::floor(n);
   if (std::isnan(n) || std::isnan(s)) return std::numeric_limits<double>::quiet_NaN();
   if (n < 1) return 0;
@@ -143,7 +143,7 @@ struct Expression::Impl {
         return unread(fmt::format("'{}'{} has no counterpart or no place there", token, where));
       case mu::ecTOO_MANY_PARAMS:
       case mu::ecTOO_FEW_PARAMS:
-        return unread(fmt::format("'{}'{} is given too {} values", token, where,
+        return unread(fmt::format("'{}' is given too {} values", token,
                                   error.GetCode() == mu::ecTOO_FEW_PARAMS ? "few" : "many"));
       case mu::ecUNEXPECTED_ARG_SEP:
         return unread("a comma" + where + " has no place there");

@@ -277,9 +277,11 @@ Error Values::error(std::string_view key, std::string_view message) const {
 }
 
 std::string Values::resolve(const std::string& path) const {
-  const std::filesystem::path given(path);
-  if (given.is_absolute()) return path;
-  return (std::filesystem::path(where_.origin()).parent_path() / given).string();
+  return (std::filesystem::path(where_.origin()).parent_path() / path).string();
+}
+std::string Values::file(std::string_view key) const {
+  if (text(key).empty()) throw error(key, "is empty; it must be the path of a file");
+  return resolve(text(key));
 }
 
 namespace {
@@ -291,7 +293,7 @@ std::optional<Value> converted(const Value& value, Type type) {
       break;
     case Type::integer:
       if (std::holds_alternative<std::int64_t>(value)) return value;
-      if (const double* x = std::get_if<double>(&value); x && std::abs(*x) < 9e15 && *x == std::floor(*x))
+      if (const double* x = std::get_if<double>(&value); x && *x >= -0x1p63 && *x < 0x1p63 && *x == std::floor(*x))
         return static_cast<std::int64_t>(*x);
       break;
     case Type::number:
@@ -330,6 +332,16 @@ void check_range(const Table& table, const Parameter& p, double x) {
                                              : "finite and " + range;
     throw table.error(p.name, fmt::format("must be {}, got {}", wanted, text_of(x)));
   }
+}
+
+/// Of a whole number too large for an integer its size is what is wrong.
+void check_size(const Table& table, const Parameter& p, const Value& value) {
+  const double* x = std::get_if<double>(&value);
+  if (!x || !std::isfinite(*x) || *x != std::floor(*x)) return;
+  check_range(table, p, *x);
+  throw table.error(
+      p.name, fmt::format("must be a whole number from {} to {}, got {}", std::numeric_limits<std::int64_t>::min(),
+                          std::numeric_limits<std::int64_t>::max(), text_of(*x)));
 }
 
 void check(const Table& table, const Parameter& p, const Value& value) {
@@ -386,6 +398,7 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
     }
     const Value* value = table.find(p.name);
     const auto typed = value ? converted(*value, p.type) : std::nullopt;
+    if (!typed && p.type == Type::integer) check_size(table, p, *value);
     if (!typed)
       throw table.error(p.name,
                         fmt::format("must be {}, got {}", name(p.type), value ? shown(text_of(*value)) : "a section"));

@@ -160,8 +160,10 @@ class Values {
   const Matrix& matrix(std::string_view key) const;
   /// An Error that names the file and the key.
   Error error(std::string_view key, std::string_view message) const;
-  /// Folder of the experiment file, against which relative paths are resolved.
+  /// `path`, taken from the folder of the experiment file where it is relative.
   std::string resolve(const std::string& path) const;
+  /// The same of the path at `key`. \throws Error when it is empty.
+  std::string file(std::string_view key) const;
 
  private:
   friend Values read(const Table&, std::span<const Parameter>, std::span<const std::string>);

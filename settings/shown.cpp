@@ -25,7 +25,7 @@ std::size_t letter_size(std::string_view text, std::size_t at) {
 
 std::string shown(std::string_view text, std::size_t most) {
   std::vector<std::string> pieces;
-  // Of a text much too long only the ends are looked at.
+  // Of a text that is too long only the ends are looked at.
   const auto add = [&](std::string_view part) {
     for (std::size_t at = 0; at < part.size();) {
       const std::size_t size = letter_size(part, at);
@@ -35,9 +35,9 @@ std::string shown(std::string_view text, std::size_t most) {
     }
   };
   constexpr std::string_view dots = "...";
-  const bool long_text = text.size() > 8 * most + 8;
-  add(long_text ? text.substr(0, 4 * most) : text);
-  if (long_text) add(text.substr(text.size() - 4 * most));
+  const bool long_text = text.size() > most;
+  add(text.substr(0, most));
+  if (long_text) add(text.substr(text.size() - most));
   std::size_t size = 0;
   for (const std::string& piece : pieces) size += piece.size();
   if (!long_text && size <= most) return fmt::format("{}", fmt::join(pieces, ""));

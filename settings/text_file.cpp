@@ -40,6 +40,7 @@ class Descriptor {
 }  // namespace
 
 std::string read_bytes(const std::string& path, std::size_t largest) {
+  if (path.empty()) throw Error("the path of a file is empty");
   if (path.find('\0') != std::string::npos) throw unreadable(path, "no such file");
   const Descriptor file(path);
   struct stat about {};

@@ -172,7 +172,7 @@ std::optional<Value> assigned(const std::string& raw, const std::string& origin)
       std::from_chars(raw.data(), raw.data() + raw.size(), ignored).ec == std::errc::result_out_of_range;
   if (raw.find('.') != std::string::npos || raw.starts_with("+") || raw.starts_with("0") || beyond)
     if (const auto number = number_of(raw); number && std::isfinite(*number)) {
-      const bool whole = raw.find_first_of(".eEnN") == std::string::npos;
+      const bool whole = raw.find_first_of(".eE") == std::string::npos;
       if (whole && std::abs(*number) < 9e15) return static_cast<std::int64_t>(*number);
       return *number;
     }

@@ -244,3 +244,66 @@ TEST_CASE("one formula, many threads" * doctest::test_suite("threads")) {
   }
   CHECK(wrong == 0);
 }
+
+TEST_CASE("what is wrong with a formula, to the letter") {
+  const std::pair<const char*, const char*> cases[] = {
+      {"a +", "it ends where something must follow"},
+      {"(a", "a ( is not closed"},
+      {"a)", "')' at position 1 has no counterpart or no place there"},
+      {"a b", "'b' at position 2 has no place there; is an operator or a value missing?"},
+      {"2a", "'a' at position 1 has no place there; is an operator or a value missing?"},
+      {"a sqrt(b)", "'sqrt' at position 2 has no place there; is an operator or a value missing?"},
+      {"a * / b", "'/' at position 4 has no place there; is an operator or a value missing?"},
+      {"abs(a, b)", "'abs' is given too many values"},
+      {"harmonic(a)", "'harmonic' is given too few values"},
+      {"a ? b", "a choice is written condition ? value : other value"},
+      {"a : b", "a choice is written condition ? value : other value"},
+      {"\"text\"", "texts have no place in a formula"},
+      {"1, 2, 3", "it has 3 values, separated by commas"},
+      {"a = b == 1", "a single = at position 2; write == to compare"},
+      {"a === b", "'=' at position 4 has no place there; is an operator or a value missing?"},
+      {"a => b", "a single = at position 2; write == to compare"},
+  };
+  for (const auto& [formula, why] : cases) {
+    const std::string written = formula, said = why;
+    CAPTURE(written);
+    CHECK(message(written) == "\"" + written + "\" cannot be read: " + said);
+  }
+  CHECK(message("1 + q * a") == "'q' in \"1 + q * a\" is not known here; known: a, b, c");
+  for (const char* compared : {"a <= b", "a >= b", "a != b", "a == b"}) CHECK(message(compared) == "accepted");
+  CHECK(value("a >= 2") == 1);
+  CHECK(value("a <= 1") == 0);
+}
+
+TEST_CASE("harmonic: near and beyond the terms that are added one by one, to rounding") {
+  CHECK(harmonic(INFINITY, 3) == Approx(1.2020569031595942854).epsilon(1e-15));
+  CHECK(harmonic(INFINITY, 1.5) == Approx(2.6123753486854883433).epsilon(1e-15));
+  CHECK(harmonic(INFINITY, 2) == Approx(std::numbers::pi * std::numbers::pi / 6).epsilon(1e-15));
+  for (const double s : {-1.9, -1.5, -0.5, 0.1, 0.5, 1.0, 1.1, 2.0, 3.0, 5.0})
+    for (const int n : {39, 40, 41, 45, 80}) {
+      long double sum = 0;
+      for (int j = n; j >= 1; --j) sum += std::pow(static_cast<long double>(j), -static_cast<long double>(s));
+      CAPTURE(s);
+      CAPTURE(n);
+      CHECK(harmonic(n, s) == Approx(static_cast<double>(sum)).epsilon(2e-15));
+    }
+  CHECK(harmonic(0.99, 1) == 0);
+  CHECK(harmonic(-INFINITY, 2) == 0);
+  CHECK(harmonic(INFINITY, 0.5) == INFINITY);
+  CHECK(std::isnan(harmonic(5, NAN)));
+}
+
+TEST_CASE("functions at their breaks") {
+  const std::pair<const char*, double> cases[] = {
+      {"sign(0)", 0},    {"sign(-0.001)", -1},  {"sign(0.001)", 1},  {"floor(-1.5)", -2},
+      {"floor(2)", 2},   {"round(2.5)", 3},     {"round(-2.5)", -3}, {"isnan(1)", 0},
+      {"isnan(inf)", 0}, {"isfinite(-inf)", 0}, {"!(0 - 3)", 0},     {"!inf", 0},
+      {"erf(0)", 0},     {"erfc(inf)", 0},      {"erf(-inf)", -1},   {"min(3, 1) + max(3, 1)", 4},
+  };
+  for (const auto& [formula, expected] : cases) {
+    const std::string written = formula;
+    CAPTURE(written);
+    CHECK(value(written) == expected);
+  }
+  CHECK(std::isnan(value("sign(nan)")));
+}

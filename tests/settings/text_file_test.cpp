@@ -4,7 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <functional>
+#include <string>
 
 #include "settings/settings.hpp"
 #include "tests/temporary_folder.hpp"
@@ -48,4 +50,27 @@ TEST_CASE("what is no text is told with the path and the reason") {
   const std::string loop = folder / "loop";
   REQUIRE(::symlink("loop", loop.c_str()) == 0);
   CHECK(message([&] { read_text_file(loop); }) == loop + ": cannot be read: Too many levels of symbolic links");
+}
+
+TEST_CASE("sizes up to the limit, and files that cannot be read") {
+  const Folder folder;
+  CHECK(read_bytes(folder.file("five", "12345"), 5) == "12345");
+  const std::string six = folder.file("six", "123456");
+  CHECK(message([&] { read_bytes(six, 5); }) ==
+        six + ": cannot be read: it holds more than 5 bytes; is it the right file?");
+  // Pieces of 64 KiB, and one that is exactly full.
+  for (const std::size_t size : {65535, 65536, 65537, 131072}) {
+    std::string large;
+    for (std::size_t i = 0; i < size; ++i) large += static_cast<char>('a' + i % 23);
+    CHECK(read_bytes(folder.file("large", large), size) == large);
+  }
+  errno = EINTR;  // of some call before
+  CHECK(read_text_file(folder.file("text", "x")) == "x");
+  CHECK(message([] { read_bytes("/proc/self/mem", 100); }) == "/proc/self/mem: cannot be read: Input/output error");
+  CHECK(message([] { read_bytes("", 100); }) == "the path of a file is empty");
+  CHECK(message([] { read_bytes(std::string("a\0b", 3), 100); }) == "a\\x00b: cannot be read: no such file");
+  const std::string big = folder.file("big", std::string("\xFE\xFF\0x", 4));
+  CHECK(message([&] { read_text_file(big); }) == big + ": cannot be read: it is written in UTF-16; save it as UTF-8");
+  CHECK(without_byte_order_mark("\xEF\xBB\xBF") == "");
+  CHECK(without_byte_order_mark("x\xEF\xBB\xBF") == "x\xEF\xBB\xBF");
 }

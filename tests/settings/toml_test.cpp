@@ -162,3 +162,98 @@ TEST_CASE("values in messages are cut") {
   keys.set(std::string(100000, 'k'), 1.0);
   CHECK(message([&] { read(keys, std::span(&number, 1)); }).size() < 300);
 }
+
+TEST_CASE("what TOML has against a line, to the letter") {
+  const auto complaint = [](const std::string& text) {
+    const std::string said = message([&] { read_text(text, "f"); });
+    const auto at = said.find(", column ");
+    return at == std::string::npos ? said : said.substr(said.find(": ", at) + 2);
+  };
+  const std::string number = "a number is written 5, 0.5 or 5e-1, with digits on both sides of its point";
+  const std::string quote = "the text is not closed by a quote, or something follows it";
+  const std::string list = "the list is not closed by ], or its values are not separated by commas";
+  const std::string there = "this key or section is there already", word = "write true or false";
+  const std::string whole = "a whole number as large as this is written with an exponent, 1e20";
+  const std::pair<std::string, std::string> cases[] = {
+      {"a = .5", number},
+      {"a = -.5", number},
+      {"a = +x", number},
+      {"a = 01", number},
+      {"\"a!\" = .5", number},
+      {"'a b' = 5.", number},
+      {"  a.b-c_1 = 5.  ", number},
+      {"a = 1234567890123456789012x", number},
+      {"a = 1234567890123456789012", whole},
+      {"a = -9223372036854775809", whole},
+      {"a = 012345678901234", number},
+      {"a = power-law", "a text stands in quotes"},
+      {"a = \"x", quote},
+      {"a = 'x' y", quote},
+      {"a = [1 2]", list},
+      {"a = {x 1}", "the values in { } are written key = value, separated by commas"},
+      {"a =", "the value of a is missing"},
+      {"key = # none", "the value of key is missing"},
+      {"= 3", "the key before = is missing"},
+      {"just words", "a key and its value are written key = value"},
+      {"a! = 1", "a key has letters, digits, _ and -"},
+      {"[section", "a section is written [name]"},
+      {"a = 1\na = 2", there},
+      {"[a]\nx = 1\n[a]", there},
+      {"a = True", word},
+      {"a = False", word},
+      {"a = yes", word},
+      {"a = no", word},
+      {"a = nope", "a text stands in quotes"},
+      {"a = ?", "this is no value"},
+  };
+  for (const auto& [text, said] : cases) {
+    const std::string written = text;
+    CAPTURE(written);
+    const std::string last = text.substr(text.find('\n') == std::string::npos ? 0 : text.rfind('\n') + 1);
+    const auto first = last.find_first_not_of(' '), end = last.find_last_not_of(' ');
+    CHECK(complaint(text) == said + ": " + last.substr(first, end - first + 1));
+  }
+  CHECK(complaint("a = " + std::string(300, '[')).starts_with("lists or sections are nested too deeply: "));
+  CHECK(complaint("a = \"\xff\"").starts_with("a letter that is not UTF-8: "));
+  CHECK(message([] { read_text("x = 1\n\n  b = = 2 \n", "f"); }).starts_with("f: line 3, column 7: "));
+  for (const char* mixed : {"[1, 'a']", "[1, true]", "[[1], ['a']]", "[[1], [true]]", "[[1], 2]"}) {
+    const std::string written = mixed;
+    CAPTURE(written);
+    CHECK(message([&] { read_text("[s]\nt = " + written, "f"); }) ==
+          "f: s.t: lists must hold numbers only, or texts only");
+  }
+  CHECK(message([] { read_text("[s]\nt = 07:32:00", "f"); }) == "f: s.t: dates and times have no meaning here");
+  CHECK(read_text("a = [1, 2.5]\nb = [[], [3]]\nc = [{ x = 1 }, { x = 2 }]", "f").text() ==
+        "a = [1.0, 2.5]\nb = [[], [3.0]]\n\n[[c]]\nx = 1\n\n[[c]]\nx = 2\n");
+}
+
+TEST_CASE("assignments on the command line, to the letter") {
+  Table t = read_text("[a]\nx = 1\n[[list]]\ny = 1\n", "f");
+  const auto said = [&](const std::string& assignment) { return message([&] { override_value(t, assignment); }); };
+  const std::string form = ": must have the form section.key=value";
+  for (const std::string bad : {"nonsense", "=3", "a.=3", ".a=3", "a..b=3"}) CHECK(said(bad) == "--set " + bad + form);
+  CHECK(said("a.x.y=1") == "f: a.x: is a value, not a section");
+  CHECK(said("a.y=[1, ") ==
+        "--set a.y=[1, : the value is not valid TOML: the list is not closed by ], or its values are not separated by "
+        "commas");
+  CHECK(said("a.y=\"x") ==
+        "--set a.y=\"x: the value is not valid TOML: the text is not closed by a quote, or something follows it");
+  CHECK(said("a.y={ b = 1 }") == "--set a.y={ b = 1 }: the value must be a number, a text, true, false or a list");
+  CHECK(said("a.y=1\nz = 2") == "--set a.y=1\\x0az = 2: the value must be a number, a text, true, false or a list");
+  CHECK(said("a.y=[1, \"b\"]") == "--set a.y=[1, \"b\"]: lists must hold numbers only, or texts only");
+  const auto value = [&](const std::string& raw) {
+    override_value(t, " a.y = " + raw);
+    return *t.table("a")->find("y");
+  };
+  CHECK(value("+8999999999999999") == Value(std::int64_t{8999999999999999}));
+  CHECK(value("+9000000000000001") == Value(9000000000000001.0));
+  CHECK(value("007e1") == Value(70.0));
+  CHECK(value("0x10") == Value(std::int64_t{16}));
+  CHECK(value("+inf") == Value(std::numeric_limits<double>::infinity()));
+  CHECK(value("0.5.1") == Value(std::string("0.5.1")));
+  CHECK(value("[1.e2, .5E1, -5.]") == Value(std::vector<double>{100, 5, -5}));
+  CHECK(value("[\".5'\", '5.\"', \"1.\"]") == Value(std::vector<std::string>{".5'", "5.\"", "1."}));
+  CHECK(said("a.y=[1_.5]").find("not valid TOML") != std::string::npos);
+  CHECK(said("a.y=[1..5]").find("not valid TOML") != std::string::npos);
+  CHECK(said("a.y=[.5x]").find("not valid TOML") != std::string::npos);
+}

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "settings/counted.hpp"
 #include "settings/delimited.hpp"
 #include "settings/failure.hpp"
 #include "settings/shown.hpp"
@@ -82,9 +83,9 @@ class Reader {
     }
     for (const DelimitedText::Comment& c : table_.comments) comment(c);
     if (table_.lines.empty()) throw std::runtime_error(fmt::format("'{}' holds no eigenvalue", path_));
-    const bool named = name_columns();
-    for (std::size_t i = named ? 1 : 0; i < table_.lines.size(); ++i) row(table_.lines[i]);
-    check_signs(named ? 1 : 0);
+    named_ = name_columns();
+    for (std::size_t i = named_ ? 1 : 0; i < table_.lines.size(); ++i) row(table_.lines[i]);
+    check_signs(named_ ? 1 : 0);
     if (spectrum_.eigenvalue.empty()) throw std::runtime_error(fmt::format("'{}' holds no eigenvalue", path_));
     spectrum_.provenance = fmt::format("file {}", std::filesystem::path(path_).filename().string());
     if (!title_.empty()) spectrum_.provenance += ": " + title_;
@@ -212,8 +213,9 @@ class Reader {
 
   void row(const DelimitedLine& line) {
     if (line.cells.size() != columns_.size())
-      fail(line.number, fmt::format("has {} columns, expected {}; cells are separated by {} here", line.cells.size(),
-                                    columns_.size(), table_.separator_name()));
+      fail(line.number, fmt::format("has {}, expected {}; cells are separated by {} here{}",
+                                    settings::counted(line.cells.size(), "column"), columns_.size(),
+                                    table_.separator_name(), named_ ? table_.row_names_remark() : ""));
     double values[3] = {0, 1, 1};
     for (std::size_t k = 0; k < columns_.size(); ++k) {
       const std::string& cell = line.cells[k];
@@ -258,7 +260,8 @@ class Reader {
   DelimitedText table_;
   DelimitedLine commented_names_;
   std::vector<std::size_t> columns_;
-  bool positional_ = false;  // no line names them
+  bool named_ = false;       // by the first line
+  bool positional_ = false;  // by no line
   Spectrum spectrum_;
 };
 
@@ -288,7 +291,7 @@ void write_csv(const Spectrum& spectrum, const std::string& path, std::string_vi
 
 std::string found_file(const std::string& beside, const std::string& given) {
   std::error_code ignored;
-  if (!std::filesystem::exists(beside, ignored) && !std::filesystem::path(given).is_absolute())
+  if (!std::filesystem::exists(beside, ignored))
     for (const std::string folder : {EDGEWISE_SOURCE_DATA_DIR, EDGEWISE_INSTALL_DATA_DIR})
       if (const auto shipped = std::filesystem::path(folder) / given; std::filesystem::exists(shipped, ignored))
         return shipped.string();
@@ -298,8 +301,7 @@ std::string found_file(const std::string& beside, const std::string& given) {
 namespace {
 
 Spectrum build_from_file(const settings::Values& values) {
-  const std::string& given = values.text("path");
-  const std::string path = found_file(values.resolve(given), given);
+  const std::string path = found_file(values.file("path"), values.text("path"));
   try {
     Spectrum spectrum = read_csv(path);
     checked(spectrum);  // here, so that errors name the path; the order stays that of the file

@@ -62,8 +62,7 @@ std::vector<double> wishart_eigenvalues(std::size_t n, std::size_t d, std::uint6
 
 namespace {
 
-constexpr double largest_sample = 2e8;  // entries of X
-constexpr double largest_gram = 2e4;    // side of the matrix that is decomposed
+constexpr double largest_sample = 2e8;  // entries of X; the matrix that is decomposed has a side of at most their root
 constexpr double largest_quantiles = 1e7;
 
 Spectrum build_marchenko_pastur(const settings::Values& values) {
@@ -72,7 +71,7 @@ Spectrum build_marchenko_pastur(const settings::Values& values) {
   const double n = std::max(1.0, std::round(d / ratio));
   const bool sampled = values.text("method") == "sample";
   const double positive = std::min(d, n);
-  if (sampled && (n * d > largest_sample || positive > largest_gram))
+  if (sampled && n * d > largest_sample)
     throw values.error("dimension",
                        fmt::format("a sample of {} x {} numbers is too large; use method = \"quantiles\"", n, d));
   if (positive > largest_quantiles)

@@ -2,9 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <stdexcept>
+#include <vector>
 
 #include "spectra/kinds.hpp"
 #include "tests/approx.hpp"
@@ -52,4 +55,46 @@ TEST_CASE("Autoregressive: read from an experiment, or refused") {
   CHECK_THROWS_AS(checked(Autoregressive{0, 0, 0.5, 1}), std::invalid_argument);
   CHECK_THROWS_AS(checked(Autoregressive{5, std::numeric_limits<double>::infinity(), 0.5, 1}), std::invalid_argument);
   CHECK_THROWS_AS(checked(Autoregressive{5, 0, 0.5, -1}), std::invalid_argument);
+}
+
+TEST_CASE("Autoregressive: every entry, and what is refused") {
+  const Autoregressive model{4, 0.5, -0.4, 3};
+  const auto k = model.matrix();
+  for (int i = 0; i < 4; ++i)
+    for (int j = 0; j < 4; ++j)
+      CHECK(k[static_cast<std::size_t>(4 * j + i)] ==
+            Approx(std::pow((i + 1.0) * (j + 1.0), -0.5) * std::pow(-0.4, std::abs(i - j))).epsilon(1e-15));
+  for (const double theta : model.target()) CHECK(theta == Approx(std::sqrt(0.75)).epsilon(1e-15));
+  const Spectrum s = model.spectrum();
+  CHECK(s.modes() == 4);
+  CHECK(std::ranges::is_sorted(s.eigenvalue, std::greater<>()));
+  CHECK(s.multiplicity == std::vector<double>{1, 1, 1, 1});
+  double power = 0;
+  for (const double rho : s.target_power) power += rho;
+  CHECK(power == Approx(3).epsilon(1e-14));
+
+  const auto refused = [](Autoregressive bad, const char* why) {
+    CHECK_THROWS_WITH_AS(checked(bad), why, std::invalid_argument);
+  };
+  const double inf = std::numeric_limits<double>::infinity();
+  refused({0, 0, 0.5, 1}, "dimension: must be from 1 to 20000, got 0");
+  refused({20001, 0, 0.5, 1}, "dimension: must be from 1 to 20000, got 20001");
+  refused({5, inf, 0.5, 1}, "alpha: must be finite");
+  refused({5, 0, 1, 1}, "correlation: must be between -1 and 1, got 1");
+  refused({5, 0, -1, 1}, "correlation: must be between -1 and 1, got -1");
+  refused({5, 0, std::nan(""), 1}, "correlation: must be between -1 and 1, got nan");
+  refused({5, 0, 0.5, -1}, "target_power: must be finite and >= 0, got -1");
+  refused({5, 0, 0.5, inf}, "target_power: must be finite and >= 0, got inf");
+  CHECK(checked({20000, -1, 0.999, 0}).dimension == 20000);
+  CHECK(checked({1, 0, -0.999, 2}).target_power == 2);
+  CHECK(!autoregressive_of(settings::read_text("title = 'x'", "test.toml")));
+  CHECK(!autoregressive_of(settings::read_text("[spectrum]\ndimension = 3\n", "test.toml")));
+  const auto read = autoregressive_of(settings::read_text(
+      "[spectrum]\nkind = 'autoregressive'\ndimension = 3\nalpha = 0.25\ncorrelation = 0.5\ntarget_power = 7\n",
+      "test.toml"));
+  REQUIRE(read.has_value());
+  CHECK(read->dimension == 3);
+  CHECK(read->alpha == 0.25);
+  CHECK(read->correlation == 0.5);
+  CHECK(read->target_power == 7);
 }

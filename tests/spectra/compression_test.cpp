@@ -198,7 +198,7 @@ TEST_CASE("a list of eigenvalues is compressed within the tolerance") {
 }
 
 TEST_CASE("compression keeps the sums to rounding, whatever the spectrum") {
-  rc::check([] {
+  CHECK(rc::check([] {
     Spectrum whole;
     const auto n = *rc::gen::inRange<std::size_t>(1, 400);
     for (std::size_t a = 0; a < n; ++a) {
@@ -216,7 +216,7 @@ TEST_CASE("compression keeps the sums to rounding, whatever the spectrum") {
     RC_ASSERT(close(s.trace_of_square(), whole.trace_of_square()));
     RC_ASSERT(close(s.signal(), whole.signal()));
     RC_ASSERT(s.largest() == whole.largest());
-  });
+  }));
 }
 
 TEST_CASE("zero eigenvalues become one mode and keep their target power") {
@@ -311,5 +311,73 @@ TEST_CASE("the stated error holds however far the bias has fallen") {
         }
       }
     }
+  }
+}
+
+TEST_CASE("errors of a compression: up to e^-600 of the slowest mode, and close to the largest stable rate") {
+  Spectrum whole;
+  whole.eigenvalue = {4, 1};
+  whole.multiplicity = {1, 1};
+  whole.target_power = {1, 1};
+  // A slowest mode 1e-4 too fast: at 600/lambda its bias and kernel are (1 + 1e-4)^k e^-0.06 of what they are.
+  Spectrum faster = whole;
+  faster.eigenvalue[1] = 1.0001;
+  const CompressionError late = compression_error(faster, whole);
+  CHECK(late.bias == Approx(1 - 1.0001 * std::exp(-0.06)).epsilon(1e-9));
+  CHECK(late.kernel == Approx(1 - 1.0001 * 1.0001 * std::exp(-0.06)).epsilon(1e-9));
+  // The bias is looked at up to its own slowest mode.
+  Spectrum powerless = whole, shifted = faster;
+  powerless.target_power[1] = shifted.target_power[1] = 0;
+  shifted.eigenvalue[0] = 4.0004;
+  const CompressionError early = compression_error(shifted, powerless);
+  CHECK(early.bias == Approx(1 - 1.0001 * std::exp(-0.06)).epsilon(1e-9));
+  // A tenth more of the largest eigenvalue counts most where the kernel norm is nearest to its pole: 1/(1 - .99) = 100.
+  Spectrum heavier = whole;
+  heavier.multiplicity[0] = 1.1;
+  CHECK(compression_error(heavier, whole).sums == Approx(0.1 * 400 / (400 + 1 / (1 - 0.99 / 4))).epsilon(1e-12));
+  // A tenth less of the target's power, of which 1/(1 + 4) is the signal, and half all.
+  Spectrum weaker = whole;
+  weaker.target_power[1] = 0.9;
+  CHECK(compression_error(weaker, whole).sums == Approx(0.05).epsilon(1e-12));
+  Spectrum lighter = whole;
+  lighter.multiplicity[1] = 0.9;
+  CHECK(compression_error(lighter, whole).sums == Approx(0.05).epsilon(1e-12));
+}
+
+TEST_CASE("the eight largest eigenvalues are kept, whatever becomes of the others") {
+  const Spectrum whole = power_law(3000, 0.6, 0.4), s = compress(whole, 1e-4).spectrum;
+  REQUIRE(s.compressed);
+  for (std::size_t a = 0; a < 8; ++a) {
+    CHECK(s.eigenvalue[a] == whole.eigenvalue[a]);
+    CHECK(s.multiplicity[a] == 1);
+    CHECK(s.target_power[a] == whole.target_power[a]);
+  }
+  CHECK(compress(whole, 1e-4).spectrum.provenance.starts_with("; 3000 eigenvalues compressed to "));
+  // The Gauss rules keep the sums of powers of the list to rounding.
+  for (const int k : {0, 1, 2, 3}) {
+    CAPTURE(k);
+    double all = 0, nodes = 0;
+    for (std::size_t a = 0; a < whole.modes(); ++a) all += std::pow(whole.eigenvalue[a], k);
+    for (std::size_t a = 0; a < s.modes(); ++a) nodes += s.multiplicity[a] * std::pow(s.eigenvalue[a], k);
+    CHECK(nodes == Approx(all).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("nodes of a power law keep sums of powers of the index, at any dimension") {
+  // The Gauss rule of equal points in every bin: n, sum j, sum j^2 are those of 1..d to rounding.
+  for (const double d : {1e3, 1e6, 1e9}) {
+    CAPTURE(d);
+    const Spectrum s = power_law_nodes(d, 0.5, -1, 1e-6).spectrum;
+    double sum = 0, squares = 0, power = 0;
+    for (std::size_t a = 0; a < s.modes(); ++a) {
+      const double j = 1 / s.eigenvalue[a];  // alpha = 1/2
+      sum += s.multiplicity[a] * j;
+      squares += s.multiplicity[a] * j * j;
+      power += s.target_power[a];  // beta = -1: theta*_j^2 = j^2
+    }
+    CHECK(s.dimension() == Approx(d).epsilon(1e-13));
+    CHECK(sum == Approx(d * (d + 1) / 2).epsilon(1e-12));
+    CHECK(squares == Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
+    CHECK(power == Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
   }
 }

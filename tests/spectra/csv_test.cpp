@@ -17,9 +17,11 @@ using edgewise::tests::Approx;
 
 namespace {
 
-/// A folder of its own for every test, removed at the end.
+/// A folder of its own, removed at the end.
 struct Folder {
-  std::filesystem::path path = std::filesystem::temp_directory_path() / ("edgewise-csv-" + std::to_string(::getpid()));
+  std::filesystem::path path = std::filesystem::temp_directory_path() /
+                               ("edgewise-csv-" + std::to_string(::getpid()) + "-" + std::to_string(made++));
+  inline static int made = 0;
   Folder() { std::filesystem::create_directories(path); }
   ~Folder() { std::filesystem::remove_all(path); }
   std::string write(const std::string& name, const std::string& text) const {
@@ -88,7 +90,7 @@ TEST_CASE("what is written reads back to the same doubles") {
 TEST_CASE("every fault is named with its line") {
   CHECK(complaint("1,1,1\n2,x,1\n") == "s.csv:2: multiplicity 'x' is not a number");
   CHECK(complaint("1,1,1\n2,1.5.2,1\n") == "s.csv:2: multiplicity '1.5.2' is not a number");
-  CHECK(complaint("1,1\n2\n") == "s.csv:2: has 1 columns, expected 2; cells are separated by commas here");
+  CHECK(complaint("1,1\n2\n") == "s.csv:2: has 1 column, expected 2; cells are separated by commas here");
   CHECK(complaint("1,1,1,1\n") == "s.csv:1: has 4 columns, at most 3 are known");
   CHECK(complaint("eigenvalue\n-1\n") == "s.csv:2: eigenvalue must be finite and >= 0, got -1");
   CHECK(complaint("1,0\n") == "s.csv:1: multiplicity must be finite and > 0, got 0");
@@ -170,7 +172,7 @@ TEST_CASE("what would be read wrongly is refused, with the column or the separat
   says("\"1\" 1.0\n\"2\" 0.25\n", "the first column counts 1, 2, ... as row numbers do");
   says("0,1,1,1\n1,2,1,1\n", "the first counts the rows: leave it out");
   says("0\n1.5\n0.25\n", "the name that pandas gives to a column without one");
-  says("eigenvalue,multiplicity\n1.0;2\n", "s.csv:2: has 1 columns, expected 2; cells are separated by commas here");
+  says("eigenvalue,multiplicity\n1.0;2\n", "s.csv:2: has 1 column, expected 2; cells are separated by commas here");
   says("eigenvalue|multiplicity\n1|2\n", "cells are separated by commas here");
   says("eigenvalue|multiplicity,target_power\n1|2,3\n", "cells are separated by commas here");
   says("eigenvalue,multiplicity\n1.0,\n2.0,1\n", "s.csv:2: multiplicity is missing: the cell is empty");
@@ -272,4 +274,128 @@ TEST_CASE("a spectrum as text: where it is from, what made it, and numbers that 
   CHECK(again.unexplained_variance == 0.25);
   CHECK(again.provenance == "file s.csv: from here");
   CHECK_THROWS_WITH_AS(write_csv(s, "/no/such/place/s.csv"), "cannot write '/no/such/place/s.csv'", std::runtime_error);
+}
+
+TEST_CASE("tables of R and Excel that say more than the cells: read, or told what they are") {
+  const Folder folder;
+  for (const char* text : {"sep=;\r\neigenvalue;multiplicity\r\n0,5;3\r\n2;1\r\n", "sep=,\n0.5,3\n2.0,1\n",
+                           ",eigenvalue,multiplicity\n1,0.5,3\n2,2,1\n",           // R, write.csv(quote = FALSE)
+                           "\teigenvalue\tmultiplicity\na\t0.5\t3\nb\t2\t1\n"}) {  // write.table(col.names = NA, ...)
+    CAPTURE(text);
+    const Spectrum s = read_csv(folder.write("s.csv", text));
+    CHECK(s.eigenvalue == std::vector<double>{0.5, 2});
+    CHECK(s.multiplicity == std::vector<double>{3, 1});
+  }
+  const std::string remark =
+      "; if the first of them holds row names, as R writes them, leave it out (row.names = FALSE)";
+  CHECK(complaint("eigenvalue,multiplicity\n1,0.5,3\n2,2,1\n") ==
+        "s.csv:2: has 3 columns, expected 2; cells are separated by commas here" + remark);
+  CHECK(complaint("eigenvalue multiplicity\na 0.5 3\nb 2 1\n") ==
+        "s.csv:2: has 3 columns, expected 2; cells are separated by blanks here" + remark);
+  CHECK(complaint("eigenvalue\n1 0.5\n2 2\n") ==
+        "s.csv:2: has 2 columns, expected 1; cells are separated by blanks here" + remark);
+  CHECK(complaint("eigenvalue,multiplicity\n1,0.5,3\n2,2\n") ==
+        "s.csv:2: has 3 columns, expected 2; cells are separated by commas here");
+  CHECK(complaint("1,2\n2,3,4\n") == "s.csv:2: has 3 columns, expected 2; cells are separated by commas here");
+  CHECK(complaint("sep=|\n1|2\n") ==
+        "s.csv: line 1: 'sep=|' names a separator that is not read; write semicolons, tabs or commas");
+}
+
+TEST_CASE("lines without names: what counts the rows, and what only looks like it") {
+  CHECK(complaint("0,1.0\n1,0.25\n") ==
+        "s.csv:1: the first column counts 0, 1, ... as row numbers do; leave it out, or name the columns in a first "
+        "line: eigenvalue,multiplicity,target_power");
+  CHECK(complaint("1,1,1,1\n2,2,1,1\n") ==
+        "s.csv:1: has 4 columns, at most 3 are known; the first counts the rows: leave it out");
+  CHECK(complaint("1,1,1,1\n5,2,1,1\n") == "s.csv:1: has 4 columns, at most 3 are known");
+  CHECK(complaint("0,1,1,1\n") == "s.csv:1: has 4 columns, at most 3 are known");
+  for (const char* fine : {"5,1\n1,2\n2,3\n", "1,2\n2,3\n", "\"1\",2\n", "\"2\",2\n\"3\",1\n", "0\n1\n", "0\n1.5\n2\n",
+                           "0,5\n1.5,2\n", "0,1\n2,3.0\n5,1\n", "1\n2.5\n", "0.0\n1.5\n"}) {
+    CAPTURE(fine);
+    const std::string said = complaint(fine);
+    // Of two whole numbers the comma may be a decimal one; else nothing is wrong.
+    CHECK((said == "no complaint" || said.find("or the eigenvalue") != std::string::npos));
+  }
+  const Folder folder;
+  const auto read = [&](const std::string& text) { return read_csv(folder.write("s.csv", text)); };
+  CHECK(read("5,1\n1,2\n2,3\n").eigenvalue == std::vector<double>{5, 1, 2});
+  CHECK(read("1,2\n2,3\n").multiplicity == std::vector<double>{2, 3});
+  CHECK(read("0\n1.5\n2\n").eigenvalue == std::vector<double>{0, 1.5, 2});
+  CHECK(complaint("0\n1.5\n0.25\n") ==
+        "s.csv:1: '0' may be an eigenvalue or the name that pandas gives to a column without one; name the column "
+        "eigenvalue, or write 0.0");
+  CHECK(complaint("0,1\n1.5,2\n").find("the name that pandas gives") != std::string::npos);
+  CHECK(complaint("0\n1e3\n").find("the name that pandas gives") != std::string::npos);
+  CHECK(complaint("1\n-1\n2\n") == "s.csv:2: eigenvalue must be finite and >= 0, got -1");
+  CHECK(complaint("\n1\n\n3\n-0.5\n") == "s.csv:5: eigenvalue must be finite and >= 0, got -0.5");
+  CHECK(complaint("1,5\n0,5\n") ==
+        "s.csv:1: '1,5' may be 1.5 or the eigenvalue 1 with multiplicity 5; name the columns in a first line, or write "
+        "decimal points");
+  CHECK(complaint("1,0.5,1\n") ==
+        "s.csv:1: the second number, 0.5, would be a multiplicity, and is not whole; name the columns in a first line "
+        "(eigenvalue, multiplicity, target_power), or write one eigenvalue a line");
+  CHECK(complaint("") == "s.csv' holds no eigenvalue");
+  CHECK(complaint("eigenvalue\n") == "s.csv' holds no eigenvalue");
+}
+
+TEST_CASE("names of columns in every spelling, and lines that are none") {
+  const Folder folder;
+  for (const char* names :
+       {"Target-Power,EIGENVALUE,Multiplicities", "target powers,eigenvalues,multiplicity", ",2,0,1", "V2,V0,V1"}) {
+    const std::string first = names;
+    CAPTURE(first);
+    const bool numbered = first.front() == ',' || first.front() == 'V';
+    const std::string text = first.front() == ',' ? first + "\n0,3,2.0,4\n" : first + "\n3,2.0,4\n";
+    if (numbered) {
+      CHECK(complaint(text).find("is neither a number nor one of the columns") != std::string::npos);
+      continue;
+    }
+    const Spectrum s = read_csv(folder.write("s.csv", text));
+    CHECK(s.eigenvalue == std::vector<double>{2});
+    CHECK(s.multiplicity == std::vector<double>{4});
+    CHECK(s.target_power == std::vector<double>{3});
+  }
+  // In order, numbers are names that pandas and R give: from 0 or from 1.
+  for (const char* names : {",0,1", ",1,2", ",V1,V2", ",V0,V1"}) {
+    const std::string first = names;
+    CAPTURE(first);
+    CHECK(read_csv(folder.write("s.csv", first + "\n7,2.0,4\n")).multiplicity == std::vector<double>{4});
+  }
+  CHECK(complaint(",0,2\n7,2.0,4\n").find("'0' is neither a number nor one of the columns") != std::string::npos);
+  CHECK(complaint(",0,1,2,3\n7,2.0,4,1,1\n") == "s.csv:1: has 4 columns, at most 3 are known");
+  CHECK(complaint("NA\n1\n") ==
+        "s.csv:1: 'NA' is not a number, and not the name of a column either; name it eigenvalue");
+  CHECK(complaint("eigenvalue multiplicity,x\n1,2\n") ==
+        "s.csv:1: 'eigenvalue multiplicity' is neither a number nor one of the columns eigenvalue, multiplicity, "
+        "target_power; cells are separated by commas here");
+  CHECK(complaint("eigenvalue,multiplicity\n1 5,2\n") ==
+        "s.csv:2: eigenvalue '1 5' is not a number; is the separator the same in every line?");
+  CHECK(complaint("eigenvalue;multiplicity\n1.5;1,5\n") ==
+        "s.csv:2: multiplicity '1,5' is not a number; numbers are written with a decimal point, without separators");
+  CHECK(complaint("eigenvalue,multiplicity\n1,inf\n") == "s.csv:2: multiplicity must be finite and > 0, got inf");
+  CHECK(complaint("target_power,eigenvalue\n-1,1\n") == "s.csv:2: target_power must be finite and >= 0, got -1");
+  CHECK(complaint("eigenvalue\ninf\n") == "s.csv:2: eigenvalue must be finite and >= 0, got inf");
+  for (const char* bad : {"-0.5", "inf", "nan", "x"})
+    CHECK(complaint(std::string("1\n# unexplained_variance = ") + bad + "\n") ==
+          std::string("s.csv:2: unexplained_variance must be a number >= 0, got '") + bad + "'");
+  CHECK(read_csv(folder.write("s.csv", "#unexplained_variance=0\n1\n")).unexplained_variance == 0);
+  // A remark that holds an equals sign is one.
+  CHECK(read_csv(folder.write("s.csv", "# x = 3\n# y\n1\n")).provenance == "file s.csv: x = 3");
+}
+
+TEST_CASE("a file beside the experiment goes before the shipped one of its name; an empty path names none") {
+  const Folder folder;
+  folder.write("fashion-mnist.csv", "7\n");
+  const std::string origin = (folder.path / "e.toml").string();
+  const auto built = [&](const std::string& path) {
+    return build(settings::read_text("[spectrum]\nkind = \"file\"\npath = \"" + path + "\"", origin));
+  };
+  CHECK(built("fashion-mnist.csv").eigenvalue == std::vector<double>{7});
+  CHECK(built((folder.path / "fashion-mnist.csv").string()).eigenvalue == std::vector<double>{7});
+  CHECK_THROWS_WITH_AS(built(""), (origin + ": spectrum.path: is empty; it must be the path of a file").c_str(),
+                       settings::Error);
+  const std::string none = (folder.path / "no" / "fashion-mnist.csv").string();
+  CHECK_THROWS_WITH_AS(built(none), (origin + ": spectrum.path: " + none + ": cannot be read: no such file").c_str(),
+                       settings::Error);
+  CHECK(found_file("/no/x.csv", "x.csv") == "/no/x.csv");
 }

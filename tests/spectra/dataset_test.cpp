@@ -309,3 +309,108 @@ TEST_CASE("the shipped spectrum is the measured one" * doctest::skip(!installed(
     CHECK(shipped.target_power[a] == Approx(measured.target_power[a]).epsilon(1e-6));
   CHECK(load({})->rows == 60000);
 }
+
+TEST_CASE("rows, labels and targets of the first images, to the letter") {
+  const Folder folder;
+  const std::size_t n = 15;
+  const auto data = load(folder.options("label", n));
+  REQUIRE(data->rows == n);
+  REQUIRE(data->targets.size() == n);
+  REQUIRE(data->inputs.size() == n * 6);
+  CHECK(data->name == "fashion-mnist");
+  double mean = 0, square = 0, ones = 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    CHECK(data->labels[i] == folder.labels[i]);
+    mean += folder.labels[i];
+    ones += folder.labels[i] == 4 ? 1 : -1;
+  }
+  mean /= n;
+  for (std::size_t i = 0; i < n; ++i) square += std::pow(folder.labels[i] - mean, 2) / n;
+  const auto four = load(folder.options("class-4", n));
+  for (std::size_t i = 0; i < n; ++i) {
+    CHECK(data->targets[i] == Approx((folder.labels[i] - mean) / std::sqrt(square)).epsilon(1e-13));
+    CHECK(four->targets[i] == Approx((folder.labels[i] == 4 ? 1 : -1) - ones / n).epsilon(1e-13));
+    for (std::size_t j = 0; j < 6; ++j) {
+      double pixels = 0;
+      for (std::size_t k = 0; k < n; ++k) pixels += folder.pixels[k][j] / 15.0;
+      CHECK(data->row(i)[j] == static_cast<float>((folder.pixels[i][j] - pixels) / 255));
+    }
+  }
+  // As many threads as there are, and blocks of unlike sizes: the same sums as row by row.
+  const Spectrum s = measure(folder.options("label", n))->spectrum;
+  double trace = 0;
+  for (const float x : data->inputs) trace += static_cast<double>(x) * static_cast<double>(x) / n;
+  CHECK(s.trace() == Approx(trace).epsilon(1e-13));
+  CHECK(s.provenance == "measured covariance of fashion-mnist, 15 rows of 6 pixels / 255, centred; target label");
+}
+
+TEST_CASE("the bulk mode: mean of the other eigenvalues, and power that holds their signal") {
+  const Folder folder;
+  const Spectrum whole = measure(folder.options("class-1"))->spectrum,
+                 s = measure_leading(folder.options("class-1"), 3);
+  double trace = 0, signal = 0;
+  for (std::size_t a = 3; a < 6; ++a) {
+    trace += whole.eigenvalue[a];
+    signal += whole.eigenvalue[a] * whole.target_power[a];
+  }
+  REQUIRE(s.modes() == 4);
+  CHECK(s.multiplicity == std::vector<double>{1, 1, 1, 3});
+  CHECK(s.eigenvalue[3] == Approx(trace / 3).epsilon(1e-11));
+  // The ridge biases the smallest eigendirections by 1e-12 lambda_max / lambda, here 1e-7.
+  CHECK(s.target_power[3] == Approx(signal * 3 / trace).epsilon(1e-5));
+  CHECK(
+      s.provenance ==
+      "measured covariance of fashion-mnist, 40 rows of 6 pixels / 255, centred; target class-1; 3 leading eigenvalues "
+      "and one bulk mode");
+  CHECK_THROWS_WITH_AS(measure_leading(folder.options("class-1"), 0), "leading must be from 1 to 5, got 0",
+                       std::runtime_error);
+  CHECK(measure_leading(folder.options("class-1"), 5).modes() == 6);
+}
+
+TEST_CASE("the data set of an experiment, its files, and targets that are none") {
+  const auto experiment = [](const std::string& text) { return settings::read_text(text, "/far/e.toml"); };
+  CHECK(!dataset_of(experiment("title = 'x'")));
+  CHECK(!dataset_of(experiment("[spectrum]\ndimension = 3")));
+  CHECK(!dataset_of(experiment("[spectrum]\nkind = 'list'\neigenvalues = [1]")));
+  const auto plain = dataset_of(experiment("[spectrum]\nkind = 'dataset'"));
+  REQUIRE(plain.has_value());
+  CHECK(plain->name == "fashion-mnist");
+  CHECK(plain->folder == "/usr/share/datasets/fashion-mnist");
+  CHECK(plain->target == "label");
+  CHECK(plain->rows == 0);
+  CHECK(plain->features == 0);
+  const auto all = dataset_of(experiment(
+      "[spectrum]\nkind = 'dataset'\nfolder = 'here'\ntarget = 'class-9'\nrows = 7\nfeatures = 5\nfeature_seed = 3\n"
+      "leading = 2\ncompress = 0.1"));
+  REQUIRE(all.has_value());
+  CHECK(all->folder == "/far/here");
+  CHECK(all->target == "class-9");
+  CHECK(all->rows == 7);
+  CHECK(all->features == 5);
+  CHECK(all->feature_seed == 3);
+  CHECK(files_of(*all) ==
+        std::vector<std::string>{"/far/here/train-images-idx3-ubyte.gz", "/far/here/train-images-idx3-ubyte",
+                                 "/far/here/train-labels-idx1-ubyte.gz", "/far/here/train-labels-idx1-ubyte"});
+  for (const std::string target : {"class-10", "class-", "class-3x", "class--1", "class3", "labels"})
+    CHECK(complaint("target = '" + target + "'") ==
+          "/nowhere/e.toml: spectrum.target: target '" + target + "' is not one of label, class-0 .. class-9");
+  CHECK(complaint("feature_seed = 0") ==
+        "/nowhere/e.toml: spectrum.feature_seed: is for random features; give `features` too");
+  DatasetOptions other;
+  other.name = "mnist";
+  CHECK_THROWS_WITH_AS(load(other), "unknown data set 'mnist', known: fashion-mnist", std::runtime_error);
+  other = DatasetOptions();
+  other.features = 5001;
+  CHECK_THROWS_WITH_AS(load(other), "features: at most 5000, got 5001", std::runtime_error);
+  // Images and labels that do not go together.
+  const Folder folder;
+  std::ofstream(folder.path / "train-labels-idx1-ubyte.gz", std::ios::binary)
+      << std::string("\0\0\x08\x01\0\0\0\x03\1\2\3", 11);
+  const std::string images = (folder.path / "train-images-idx3-ubyte.gz").string(),
+                    labels = (folder.path / "train-labels-idx1-ubyte.gz").string();
+  CHECK_THROWS_WITH_AS(load(folder.options("class-4")),
+                       ("'" + images + "' and '" + labels + "' do not hold as many images as labels").c_str(),
+                       std::runtime_error);
+  std::ofstream(labels, std::ios::binary) << std::string("\0\0\x08\x02\0\0\0\x28\0\0\0\1", 12) + std::string(40, '\1');
+  CHECK_THROWS_AS(load(folder.options("class-4")), std::runtime_error);
+}

@@ -3,9 +3,14 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
 #include <stdexcept>
+#include <string>
+#include <vector>
 
 using namespace edgewise::spectra;
 
@@ -82,4 +87,47 @@ TEST_CASE("faults") {
         "'FILE' claims an impossible shape");
   CHECK_THROWS_WITH_AS(read_idx("/nonexistent/x.gz"), "cannot read '/nonexistent/x.gz': No such file or directory",
                        std::runtime_error);
+}
+
+TEST_CASE("sizes: shapes of every byte, pieces, and the largest that are tried") {
+  const auto shape = [](std::initializer_list<std::uint32_t> axes) {
+    std::string out("\0\0\x08", 3);
+    out += static_cast<char>(axes.size());
+    for (const std::uint32_t n : axes)
+      for (const int shift : {24, 16, 8, 0}) out += static_cast<char>(n >> shift & 0xffU);
+    return out;
+  };
+  // 2^24 + 2^16 + 2^8 + 5 bytes, a little more than a piece, each by its place.
+  constexpr std::uint32_t large = 0x01010105;
+  std::string body(large, '\0');
+  for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 2654435761U >> 24U);
+  {
+    const File file(shape({large, 1}) + body);
+    const IdxArray all = read_idx(file.path), most = read_idx(file.path, large - 1);
+    CHECK(all.shape == std::vector<std::size_t>{large, 1});
+    CHECK(std::equal(all.bytes.begin(), all.bytes.end(), body.begin(), body.end(),
+                     [](std::uint8_t a, char b) { return a == static_cast<std::uint8_t>(b); }));
+    CHECK(most.shape == std::vector<std::size_t>{large - 1, 1});
+    CHECK(most.bytes.size() == large - 1);
+    CHECK(std::equal(most.bytes.begin(), most.bytes.end(), all.bytes.begin()));
+  }
+  CHECK(complaint(shape({3, 2}) + "123456", 3) == "no complaint");
+  // All rows, asked for by their number: the file's end is looked at.
+  CHECK(complaint(shape({3, 2}) + "1234567", 3) == "'FILE' holds more bytes than its shape says");
+  CHECK(complaint(shape({3, 2}) + "1234567", 2) == "no complaint");
+  CHECK(complaint(shape({2, 1, 1, 1}) + "12") == "no complaint");
+  CHECK(complaint(shape({}) + "1") == "'FILE' is not an IDX file of bytes (magic number 0x00000800)");
+  CHECK(complaint(shape({1, 1, 1, 1, 1}) + "1") == "'FILE' is not an IDX file of bytes (magic number 0x00000805)");
+  CHECK(complaint(std::string("\0\0\x09\x01\0\0\0\x01x", 9)) ==
+        "'FILE' is not an IDX file of bytes (magic number 0x00000901)");
+  // Up to 2^33 bytes a claim is believed until the file ends.
+  const std::string early = "'FILE' ends early: the file is truncated",
+                    impossible = "'FILE' claims an impossible shape";
+  CHECK(complaint(shape({0xffffffffU})) == early);
+  CHECK(complaint(shape({4, 0x80000000U})) == early);
+  CHECK(complaint(shape({5, 0x80000000U})) == impossible);
+  CHECK(complaint(shape({5, 0x80000000U}), 4) == early);
+  CHECK(complaint(shape({1, 0x80000000U, 4})) == early);
+  CHECK(complaint(shape({1, 0x80000000U, 5})) == impossible);
+  CHECK(complaint(shape({2, 0, 3})) == impossible);
 }

@@ -203,3 +203,117 @@ TEST_CASE("kind") {
   CHECK(complaint("kind = \"isotropc\"\ndimension = 1").find("did you mean 'isotropic'?") != std::string::npos);
   CHECK(complaint("dimension = 1").starts_with(".kind: is required"));
 }
+
+TEST_CASE("where a spectrum is from, to the letter") {
+  const auto from = [](const std::string& section) { return built(section).provenance; };
+  CHECK(from("kind = 'isotropic'\ndimension = 7\neigenvalue = 2\ntarget_power = 3") ==
+        "isotropic, d = 7, eigenvalue 2, target power 3");
+  const std::string law = "kind = 'power-law'\ndimension = 3\nalpha = 0.5\nbeta = 0.25\n";
+  CHECK(from(law) == "power law j^(-2 alpha), alpha = 0.5, beta = 0.25, d = 3");
+  CHECK(from(law + "tail = 'noise'\nsignal = 2") ==
+        "power law j^(-2 alpha), alpha = 0.5, beta = 0.25, d = 3, the target beyond as noise, target scaled to sum "
+        "lambda "
+        "theta*^2 = 2");
+  CHECK(from("kind = 'two-point'\nlarge = 1\nsmall = 0.25\nmultiplicities = [5, 40]") ==
+        "two-point, eigenvalues 1 and 0.25 with multiplicities 5 and 40");
+  CHECK(from("kind = 'spiked'\ndimension = 10\nspikes = [4, 9]\nbulk = 0.5") ==
+        "spiked, d = 10, bulk eigenvalue 0.5, spikes [4.0, 9.0]");
+  CHECK(from("kind = 'list'\neigenvalues = [1, 2]") == "list of 2 eigenvalues");
+  const std::string ratio = "kind = 'marchenko-pastur'\ndimension = 4\nratio = 0.5\n";
+  CHECK(from(ratio) == "Marchenko-Pastur, ratio d/n = 0.5, d = 4, quantiles");
+  CHECK(from(ratio + "method = 'sample'\nseed = 5") == "Marchenko-Pastur, ratio d/n = 0.5, d = 4, sampled with seed 5");
+  CHECK(from("kind = 'autoregressive'\ndimension = 2\nalpha = 0.25\ncorrelation = -0.5") ==
+        "autoregressive, d = 2, alpha = 0.25, correlation = -0.5");
+  const std::string features = "kind = 'random-features'\nalpha = 1\nbeta = 0.5\n";
+  CHECK(from(features + "matrix = [[1, 2], [3, 4], [5, 6]]") ==
+        "random features, v = 3, d = 2, alpha = 1, beta = 0.5, matrix given");
+  CHECK(from(features + "data_dimension = 3\nfeatures = 2\nseed = 4") ==
+        "random features, v = 3, d = 2, alpha = 1, beta = 0.5, Gaussian with seed 4");
+  const Spectrum nodes = built("kind = 'power-law'\ndimension = 3000\nalpha = 0.5\nbeta = 0.25\ncompress = 1e-3");
+  const std::string start = "power law j^(-2 alpha), alpha = 0.5, beta = 0.25, d = 3000; compressed to " +
+                            std::to_string(nodes.modes()) + " nodes, relative error ";
+  REQUIRE(nodes.provenance.starts_with(start));
+  CHECK(std::stod(nodes.provenance.substr(start.size())) <= 1e-3);
+}
+
+TEST_CASE("formulas written out: every value of every kind") {
+  // Eigenvalues, multiplicities, target powers and what no linear function explains, as the describing equations say.
+  const auto same = [](const Spectrum& s, const std::vector<double>& lambda, const std::vector<double>& n,
+                       const std::vector<double>& rho, double unexplained = 0) {
+    CAPTURE(s.provenance);
+    REQUIRE(s.modes() == lambda.size());
+    for (std::size_t a = 0; a < lambda.size(); ++a) {
+      CHECK(s.eigenvalue[a] == Approx(lambda[a]).epsilon(1e-14));
+      CHECK(s.multiplicity[a] == n[a]);
+      CHECK(s.target_power[a] == Approx(rho[a]).epsilon(1e-14));
+    }
+    CHECK(s.unexplained_variance == Approx(unexplained).epsilon(1e-13));
+  };
+  same(built("kind = 'isotropic'\ndimension = 7\neigenvalue = 2\ntarget_power = 3"), {2}, {7}, {3});
+  const std::string law = "kind = 'power-law'\ndimension = 3\nalpha = 1\nbeta = 0.5\n";
+  const double zeta_3 = 1.2020569031595943, signal = 1 + 1.0 / 8 + 1.0 / 27;
+  same(built(law), {1, 1.0 / 4, 1.0 / 9}, {1, 1, 1}, {1, 1.0 / 2, 1.0 / 3});
+  same(built(law + "tail = 'noise'"), {1, 1.0 / 4, 1.0 / 9}, {1, 1, 1}, {1, 1.0 / 2, 1.0 / 3}, zeta_3 - signal);
+  // Where the target is scaled, so is what lies beyond.
+  for (const char* nodes : {"exact", "compressed"}) {
+    const double scale = 0.5 / signal;
+    same(built(law + "tail = 'noise'\nsignal = 0.5\nnodes = '" + nodes + "'"), {1, 1.0 / 4, 1.0 / 9}, {1, 1, 1},
+         {scale, scale / 2, scale / 3}, scale * (zeta_3 - signal));
+  }
+  same(built("kind = 'two-point'\nsmall = 0.25\ndimension = 8\nfraction = 0.3"), {1, 0.25}, {2, 6}, {0.25, 0.75});
+  same(built("kind = 'two-point'\nlarge = 3\nsmall = 3\nmultiplicities = [1.5, 2.5]"), {3, 3}, {1.5, 2.5},
+       {0.375, 0.625});
+  same(built("kind = 'two-point'\nlarge = 3\nsmall = 0\ndimension = 2"), {3, 0}, {1, 1}, {0.5, 0.5});
+  same(built("kind = 'spiked'\ndimension = 10\nspikes = [4, 0.25]\nbulk = 0.5\nbulk_power = 6"), {4, 0.5, 0.25},
+       {1, 8, 1}, {0.5, 6, 0.5});
+  same(built("kind = 'spiked'\ndimension = 4\nspikes = [9, 4, 16]\nspike_power = [1, 2, 3]"), {16, 9, 4, 1},
+       {1, 1, 1, 1}, {3, 1, 2, 0});
+  same(built("kind = 'list'\neigenvalues = [1, 3]\nmultiplicities = [2, 0.5]\ntarget_power = [0, 4]\n"
+             "unexplained_variance = 0.75"),
+       {3, 1}, {0.5, 2}, {4, 0}, 0.75);
+  // Counts that round to none, to all, or just not.
+  const std::string two = "kind = 'two-point'\nsmall = 0.5\ndimension = 10\n";
+  CHECK(built(two + "fraction = 0.05").multiplicity == std::vector<double>{1, 9});
+  CHECK(built(two + "fraction = 0.94").multiplicity == std::vector<double>{9, 1});
+  CHECK(complaint(two + "fraction = 0.04").find("leaves one of the two") != std::string::npos);
+  CHECK(complaint(two + "fraction = 0.96").find("leaves one of the two") != std::string::npos);
+  CHECK(complaint(two + "multiplicities = [1, 2]\nfraction = 0.5").starts_with(".multiplicities: give either"));
+  CHECK(complaint("kind = 'two-point'\nsmall = 0.5\nmultiplicities = [1, 2]\nfraction = 0.5")
+            .starts_with(".multiplicities: give either"));
+}
+
+TEST_CASE("eigenvalues in the order of the file, before they are sorted") {
+  const auto given = [](const std::string& section) {
+    return eigenvalues_as_given(settings::read_text("[spectrum]\n" + section, "e.toml"));
+  };
+  CHECK(given("kind = 'list'\neigenvalues = [0.5, 2, 0.5]") == std::vector<double>{0.5, 2, 0.5});
+  CHECK(given("kind = 'spiked'\ndimension = 4\nspikes = [4, 9]") == std::vector<double>{4, 9, 1});
+  CHECK_THROWS_WITH_AS(given("kind = 'list'\neigenvalues = [-2]"), "e.toml: spectrum.eigenvalues: must be >= 0, got -2",
+                       settings::Error);
+}
+
+TEST_CASE("powers that leave the range of doubles are refused, those at its end are not") {
+  const auto law = [](const std::string& dimension, const std::string& alpha, const std::string& beta) {
+    return complaint("kind = 'power-law'\nnodes = 'exact'\ndimension = " + dimension + "\nalpha = " + alpha +
+                     "\nbeta = " + beta);
+  };
+  CHECK(law("1000", "50", "1") == "no complaint");  // 1e-300
+  CHECK(law("1000", "1", "-49") == "no complaint");
+  CHECK(law("1000", "50.2", "1") ==
+        ".dimension: d^(-2 alpha) or d^(-2 beta) leaves the range of double precision at d = 1000, alpha = 50.2, beta "
+        "= 1");
+  CHECK(law("1000", "1", "-50.2").find("leaves the range") != std::string::npos);
+  CHECK(law("1000", "1", "50.2").find("leaves the range") != std::string::npos);
+}
+
+TEST_CASE("every eigenvalue up to d = 200000 unless nodes or a tolerance ask for fewer") {
+  const std::string law = "kind = 'power-law'\nalpha = 1\nbeta = 0.5\n";
+  CHECK(built(law + "dimension = 200000").modes() == 200'000);
+  CHECK(built(law + "dimension = 200001").compressed);
+  CHECK(built(law + "dimension = 5000\nnodes = 'exact'").modes() == 5000);
+  // The default is 1e-8, and a tolerance that is asked for goes before it.
+  const auto nodes = [&](const std::string& more) { return built(law + "dimension = 5000\n" + more).modes(); };
+  CHECK(nodes("nodes = 'compressed'") == nodes("compress = 1e-8"));
+  CHECK(nodes("nodes = 'compressed'\ncompress = 1e-3") == nodes("compress = 1e-3"));
+  CHECK(nodes("compress = 1e-3") < nodes("compress = 1e-8"));
+}

@@ -151,3 +151,57 @@ TEST_CASE("bad input") {
       "\"quantiles\"",
       settings::Error);
 }
+
+TEST_CASE("every value of a spectrum by quantiles: variance, shares of the target and the mass at zero") {
+  const auto same = [](const Spectrum& s, double ratio, double variance, std::size_t positive, double zeros,
+                       double power) {
+    const std::vector<double> quantiles = marchenko_pastur_quantiles(ratio, positive);
+    REQUIRE(s.modes() == positive + (zeros > 0 ? 1 : 0));
+    for (std::size_t i = 0; i < positive; ++i) {
+      CHECK(s.eigenvalue[i] == Approx(variance * quantiles[i]).epsilon(1e-15));
+      CHECK(s.multiplicity[i] == 1);
+      CHECK(s.target_power[i] == Approx(power).epsilon(1e-15));
+    }
+    if (zeros == 0) return;
+    CHECK(s.eigenvalue.back() == 0);
+    CHECK(s.multiplicity.back() == zeros);
+    CHECK(s.target_power.back() == Approx(zeros * power).epsilon(1e-15));
+  };
+  same(built("dimension = 4\nratio = 0.5\nvariance = 4\ntarget_power = 2"), 0.5, 4, 4, 0, 0.5);
+  same(built("dimension = 5\nratio = 1"), 1, 1, 5, 0, 0.2);
+  // n = d/c to the nearest whole number: 2.27, 2.63, and at least one sample.
+  same(built("dimension = 5\nratio = 2.2"), 2.2, 1, 2, 3, 0.2);
+  same(built("dimension = 5\nratio = 1.9"), 1.9, 1, 3, 2, 0.2);
+  same(built("dimension = 3\nratio = 1e6"), 1e6, 1, 1, 2, 1 / 3.0);
+}
+
+TEST_CASE("one quantile: the median of the law, at both ends of the ratio") {
+  // c -> 0: all eigenvalues are 1, and half of the semicircle about it is above. c -> infinity: d X'X/n of n = 1 is c.
+  CHECK(marchenko_pastur_quantiles(1e-6, 1)[0] == Approx(1).epsilon(1e-5));
+  CHECK(marchenko_pastur_quantiles(1e6, 1)[0] == Approx(1e6).epsilon(1e-5));
+  const std::vector<double> many = marchenko_pastur_quantiles(1, 1000);
+  CHECK(std::ranges::is_sorted(many, std::greater<>()));
+  // Near the hard edge the share below x is 2 sqrt(x)/pi: the last is at a share of 1/2000.
+  CHECK(many.back() == Approx(std::pow(std::numbers::pi / 4000, 2)).epsilon(1e-5));
+}
+
+TEST_CASE("samples that are too large, and a seed that nobody reads") {
+  CHECK_THROWS_WITH_AS(
+      built("dimension = 14150\nratio = 1\nmethod = \"sample\""),
+      "experiment.toml: spectrum.dimension: a sample of 14150 x 14150 numbers is too large; use method = "
+      "\"quantiles\"",
+      settings::Error);
+  CHECK_THROWS_WITH_AS(built("dimension = 10000001\nratio = 1"),
+                       "experiment.toml: spectrum.dimension: at most 10000000 quantiles are computed, got 10000001",
+                       settings::Error);
+  CHECK(built("dimension = 6\nratio = 2\nmethod = \"sample\"\nseed = 0").modes() == 4);
+  CHECK(built("dimension = 5\nratio = 1\nseed = 0").modes() == 5);
+  // Three samples of six coordinates: eigenvalues of X'X/3 with variance 2, their sum that of the squares.
+  std::vector<double> x(18);
+  random::Stream(7, 0, 0, random::Purpose::data).normals(x);
+  double squares = 0;
+  for (const double v : x) squares += v * v;
+  const Spectrum s = built("dimension = 6\nratio = 2\nmethod = \"sample\"\nseed = 7\nvariance = 2");
+  CHECK(s.trace() == Approx(2 * squares / 3).epsilon(1e-14));
+  CHECK(s.multiplicity.back() == 3);
+}

@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "random/random.hpp"
 #include "settings/settings.hpp"
 #include "spectra/kinds.hpp"
 #include "tests/approx.hpp"
@@ -162,4 +163,57 @@ TEST_CASE("bad input") {
   CHECK_THROWS_WITH_AS(random_features(2, 2, 1, 1, {1, 2, 3}), "the feature matrix must be 2 x 2, got 3 numbers",
                        std::invalid_argument);
   CHECK_THROWS_AS(random_features(1, 1, 1, 1, {std::nan("")}), std::invalid_argument);
+}
+
+TEST_CASE("features that repeat, or are nothing, leave null directions and what they cannot explain") {
+  // x_1 = z_1, x_2 = z_2/2: both features are x_1 + x_2, whose variance is 5/4, so that K = (5/4) 1 1' has the eigenvalue
+  // 5/2. The target b_1 x_1 + b_2 x_2 with b_2 = 1/sqrt 2 has the covariance 1 + b_2/4 with either.
+  const double covariance = 1 + 0.25 * std::sqrt(0.5), label = 1 + 0.125;
+  const Spectrum twice = random_features(2, 2, 1, 0.5, {1, 1, 1, 1});
+  REQUIRE(twice.modes() == 2);
+  CHECK(twice.eigenvalue[0] == Approx(2.5).epsilon(1e-14));
+  CHECK(twice.eigenvalue[1] == 0);
+  CHECK(twice.multiplicity[1] == 1);
+  CHECK(twice.target_power[0] == Approx(covariance * covariance / 1.25 / 2.5).epsilon(1e-14));
+  CHECK(twice.target_power[1] == 0);
+  CHECK(twice.unexplained_variance == Approx(label - covariance * covariance / 1.25).epsilon(1e-13));
+  // One feature, x_1, and two that are 0.
+  const Spectrum one = random_features(2, 3, 1, 0.5, {2, 0, 0, 0, 0, 0});
+  REQUIRE(one.modes() == 2);
+  CHECK(one.eigenvalue[0] == Approx(4).epsilon(1e-14));
+  CHECK(one.target_power[0] == Approx(0.25).epsilon(1e-14));
+  CHECK(one.multiplicity[1] == 2);
+  CHECK(one.unexplained_variance == Approx(0.125).epsilon(1e-13));
+  // As many features as coordinates, or more, leave nothing unexplained.
+  for (const std::size_t d : {3, 4, 7})
+    CHECK(random_features(3, d, 0.5, 1, gaussian_features(3, d, 2)).unexplained_variance == 0);
+}
+
+TEST_CASE("sampled features are the normals of their stream over the root of their number") {
+  std::vector<double> x(6);
+  random::Stream(9, 0, 0, random::Purpose::initial).normals(x);
+  const std::vector<double> w = gaussian_features(3, 2, 9);
+  REQUIRE(w.size() == 6);
+  for (std::size_t i = 0; i < 6; ++i) CHECK(w[i] == Approx(x[i] / std::sqrt(2.0)).epsilon(1e-15));
+}
+
+TEST_CASE("sizes beside a matrix, and matrices that are none") {
+  CHECK(built("matrix = [[1, 2], [3, 4], [5, 6]]\nfeatures = 2\ndata_dimension = 3").modes() == 2);
+  CHECK_THROWS_WITH_AS(built("matrix = [[1, 2], [3, 4], [5, 6]]\ndata_dimension = 2"),
+                       "e.toml: spectrum.data_dimension: is 2 but the matrix has 3", settings::Error);
+  for (const char* none : {"matrix = [[]]", "matrix = [[], []]"})
+    CHECK_THROWS_WITH_AS(built(none), "e.toml: spectrum.matrix: must have at least one row and one column",
+                         settings::Error);
+  CHECK_THROWS_WITH_AS(built("data_dimension = 5"), "e.toml: spectrum.features: is required unless a matrix is given",
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(random_features(0, 2, 1, 1, {}), "the feature matrix must be 0 x 2, got 0 numbers",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(random_features(2, 0, 1, 1, {}), "the feature matrix must be 2 x 0, got 0 numbers",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(random_features(1, 1, 1, 1, {INFINITY}), "the feature matrix must be finite",
+                       std::invalid_argument);
+  CHECK_THROWS_WITH_AS(
+      built("data_dimension = 20001\nfeatures = 5000"),
+      "e.toml: spectrum.features: a 20001 x 5000 feature matrix is too large (at most 100000000 entries)",
+      settings::Error);
 }

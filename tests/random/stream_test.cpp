@@ -8,9 +8,11 @@
 #include <boost/math/distributions/normal.hpp>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
+#include "random/box_muller.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
@@ -342,4 +344,68 @@ TEST_CASE("gamma and chi-square take their normal and uniform numbers from the s
     CHECK(one.chi_square(0) == 0);
     CHECK(one.uniform() == other.uniform());
   }
+}
+
+TEST_CASE("no more than 2^32 blocks of a sequence") {
+  // The range is never written to: there is no room for its counters.
+  double any = 0;
+  const std::span<double> endless(&any, std::size_t{1} << 33);
+  const char* const said = "random stream: more than 2^32 blocks drawn for one (seed, replica, step, purpose)";
+  Stream stream(seed, 0);
+  CHECK_THROWS_WITH_AS(stream.normals(endless), said, std::length_error);
+  CHECK_THROWS_WITH_AS(stream.uniforms(endless), said, std::length_error);
+  Stream fresh(seed, 0);
+  for (int i = 0; i < 64; ++i) CHECK(stream.bits() == fresh.bits());
+  // 32 blocks are gone: 2^32 - 32 more are too many, and nothing is used up.
+  CHECK_THROWS_WITH_AS(stream.normals(endless.first((std::size_t{1} << 33) - 64)), said, std::length_error);
+  std::vector<double> x(70), y(70);
+  stream.normals(x);
+  fresh.normals(y);
+  CHECK(x == y);
+}
+
+TEST_CASE("ranges filled in between: they begin at the next counter, and what follows at the one behind") {
+  for (const std::size_t n : {1u, 63u, 64u, 65u, 130u}) {
+    CAPTURE(n);
+    Stream stream(seed, 3, 7, Purpose::data);
+    stream.bits();    // half of block 0
+    stream.normal();  // the rest of it, block 1 and a spare
+    std::vector<double> normals(n), uniforms(n);
+    stream.normals(normals);
+    stream.uniforms(uniforms);
+    const std::uint64_t next = stream.bits();
+    const std::uint32_t used = 32 * static_cast<std::uint32_t>((n + 63) / 64);
+    const auto words = [&](std::uint32_t block) {
+      return ew::philox({block, 7, std::uint32_t{3} << 16, 3},
+                        {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)});
+    };
+    const auto joined = [](const std::array<std::uint32_t, 4>& w, std::size_t i) {
+      return std::uint64_t{w[i]} << 32 | w[i + 1];
+    };
+    for (std::size_t i = 0; i < n; ++i) {
+      // Places i and i + 32 of 64 share a counter.
+      const auto counter = static_cast<std::uint32_t>(32 * (i / 64) + i % 32);
+      const auto w = words(2 + counter), v = words(2 + used + counter);
+      const auto [first, second] = ew::box_muller(joined(w, 0), joined(w, 2));
+      CHECK(normals[i] == (i % 64 < 32 ? first : second));
+      CHECK(uniforms[i] == ew::uniform_of(joined(v, i % 64 < 32 ? 0 : 2)));
+    }
+    CHECK(next == joined(words(2 + 2 * used), 0));
+  }
+}
+
+TEST_CASE("arguments at their ends, and the texts of those beyond") {
+  CHECK(Stream(seed, 0xffffffffu, (std::uint64_t{1} << 48) - 1).uniform() > 0);
+  Stream stream(seed, 0);
+  CHECK_THROWS_WITH_AS(stream.seek(std::uint64_t{1} << 48), "random stream: step must be below 2^48",
+                       std::out_of_range);
+  CHECK_THROWS_WITH_AS(stream.below(0), "random stream: below(0) has no value to give", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(stream.gamma(0), "random stream: the shape of a gamma law must be > 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(stream.gamma(-1), "random stream: the shape of a gamma law must be > 0", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(stream.chi_square(-1), "random stream: the degrees of freedom must be >= 0",
+                       std::invalid_argument);
+  CHECK_THROWS_AS(stream.chi_square(std::nan("")), std::invalid_argument);
+  CHECK(stream.below(1) == 0);
+  CHECK(stream.gamma(INFINITY) == INFINITY);
+  CHECK(stream.chi_square(INFINITY) == INFINITY);
 }

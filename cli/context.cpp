@@ -53,6 +53,7 @@ std::string nearest_file(const std::string& path) {
 }  // namespace
 
 void require_file(const std::string& path) {
+  if (path.empty()) throw Error("the path of a file is empty");
   std::error_code error;
   const fs::file_status status = fs::status(path, error);
   if (status.type() == fs::file_type::not_found && fs::is_symlink(fs::symlink_status(path, error)))

@@ -16,6 +16,7 @@
 #include "cli/results/json.hpp"
 #include "models/framework/rate_objective.hpp"
 #include "models/ingredients/schedule_search/report.hpp"
+#include "settings/counted.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 
@@ -78,8 +79,8 @@ std::string schedule_table(const std::string& title, const ScheduleReport& repor
                            const std::vector<SimulatedRow>& simulated, double at_cap) {
   const Optimum& best = report.optimum;
   const std::string name = report.observable.name;
-  std::string out = fmt::format("{}\n  {} after {} steps, optimum by {}\n  {}\n", settings::shown(title, 200), name,
-                                best.rates.size(), best.method, best.statement);
+  std::string out = fmt::format("{}\n  {} after {}, optimum by {}\n  {}\n", settings::shown(title, 200), name,
+                                settings::counted(best.rates.size(), "step"), best.method, best.statement);
   for (const auto& search : best.searches)
     out += fmt::format("    from {}: {:.13g}, {} passes{}\n", search.start, search.loss, search.passes,
                        search.converged ? "" : ", not converged");

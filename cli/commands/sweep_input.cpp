@@ -104,8 +104,8 @@ SweepTable read_sweep_csv(const std::string& text, const std::string& origin) {
     if (line.cells.size() != columns)
       throw Error(
           fmt::format("{}: line {}: has {} columns, {} expected for its axes and measures; cells are separated "
-                      "by {} here",
-                      origin, line.number, line.cells.size(), columns, rows.separator_name()));
+                      "by {} here{}",
+                      origin, line.number, line.cells.size(), columns, rows.separator_name(), rows.row_names_remark()));
   };
   check_columns(rows.lines.front());
   table.cells.resize(cells);

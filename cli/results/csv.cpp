@@ -138,8 +138,9 @@ class ResultReader {
 
   void require_columns(const settings::DelimitedLine& line) const {
     if (line.cells.size() != names().size())
-      fail(line, fmt::format("{} where {} are needed; cells are separated by {} here",
-                             settings::counted(line.cells.size(), "cell"), names().size(), table_.separator_name()));
+      fail(line, fmt::format("{} where {} are needed; cells are separated by {} here{}",
+                             settings::counted(line.cells.size(), "cell"), names().size(), table_.separator_name(),
+                             table_.row_names_remark()));
   }
 
   void read_wide() {

@@ -154,7 +154,7 @@ class KernelRegression final : public Problem {
 
   std::unique_ptr<Simulation> simulate() const override {
     const std::size_t n = setting_->time.steps;
-    check_samples(setting_->time, true);
+    check_samples(*setting_, true);
     if (const std::string why = setting_->population->obstacle(n, setting_->tests); !why.empty())
       throw std::invalid_argument("data: " + why);
     std::vector<Observable> seen = {all_observables()[0]};
@@ -251,7 +251,6 @@ class KernelRegression final : public Problem {
 
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
   const Table& table = experiment.table;
-  check_samples(experiment.time, false);
   auto setting = std::make_shared<Setting>();
   setting->population = read_population(table);
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_section_parameters());

@@ -110,6 +110,8 @@ std::shared_ptr<const spectra::Dataset> read_rows(const std::string& path) {
   const auto no_number = [&](const std::string& cell) { return !table.number(cell); };
   const bool named = !table.lines.empty() && std::ranges::all_of(table.lines.front().cells, no_number);
   if (named) settings::drop_row_names(table);
+  if (const std::string remark = named ? table.row_names_remark() : ""; !remark.empty())
+    throw std::runtime_error(fmt::format("'{}' holds a column more than names{}", path, remark));
   const std::size_t first = named ? 1 : 0, rows = table.lines.size() - std::min(first, table.lines.size());
   if (rows < 4) throw std::runtime_error(fmt::format("'{}' holds {} rows, at least 4 are needed", path, rows));
   const std::size_t width = table.lines[first].cells.size();
@@ -172,7 +174,7 @@ std::unique_ptr<Population> row_population(const settings::Values& data, const s
       if (data.given("folder")) options.folder = data.resolve(data.text("folder"));
       set = spectra::load(options);
     } else {
-      set = read_rows(data.resolve(data.text("path")));
+      set = read_rows(data.file("path"));
     }
   } catch (const std::runtime_error& e) {
     throw data.error(images ? "kind" : "path", e.what());

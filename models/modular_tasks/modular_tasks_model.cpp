@@ -136,7 +136,7 @@ class ModularTasks final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    check_samples(setting_->time, true);
+    check_samples(*setting_, true);
     if (!numerics::is_whole(setting_->family.dimension) || setting_->family.dimension > 1e4)
       throw std::invalid_argument("data.dimension: must be whole, and at most 10000, for a simulation");
     if (setting_->family.tasks > 65536)
@@ -251,7 +251,6 @@ TaskFamily read_family(const Table& table) {
 
 std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const settings::Description* const>) {
   const Table& table = experiment.table;
-  check_samples(experiment.time, false);
   auto setting = std::make_shared<TaskSetting>();
   setting->family = read_family(table);
   const Values kernel = settings::read(table.table_or_empty("kernel"), kernel_keys());

@@ -14,6 +14,7 @@
 #include "models/quadratic_regression/early_time.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/steps.hpp"
+#include "settings/counted.hpp"
 
 namespace edgewise::models::quadratic_regression {
 
@@ -89,7 +90,8 @@ void add_paths(ClosedFormList& table) {
   for (const Path& path : paths())
     for (std::size_t k = 0; k < 4; ++k)
       table.add_reference(fmt::format("instance-{}/{}", path.name, k),
-                          fmt::format("{} of the instance F after {} steps of {}", what[k], path.steps, path.words),
+                          fmt::format("{} of the instance F after {} of {}", what[k],
+                                      settings::counted(path.steps, "step"), path.words),
                           "2 (F)", 2e-10, [path, k] {
                             return std::pair{path.end[k], follow(path)[k]};
                           });

@@ -120,6 +120,7 @@ TEST_CASE("a file that is not there is told with the nearest one of its ending")
   CHECK(refusal([&] { require_file(folder / "other.toml"); }) == folder / "other.toml" + std::string(": no such file"));
   CHECK(refusal([&] { require_file(folder / ""); }) == folder / "" + std::string(": is a folder, not a file"));
   CHECK(refusal([&] { require_file(folder / "sweep.toml"); }).empty());
+  CHECK(refusal([] { require_file(""); }) == "the path of a file is empty");
 }
 
 TEST_CASE("an experiment is read with what the command line says, which its provenance keeps") {

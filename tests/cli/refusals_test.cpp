@@ -29,12 +29,14 @@ TEST_CASE("bad experiments are refused with file, key and accepted values") {
   refused("model=least-square", {"model", "did you mean 'least-squares'"});
   refused("spectrun.kind=list", {"spectrun", "did you mean 'spectrum'"});
   refused("time.steps=many", {"time.steps"});
+  refused("time.steps=1e17", {"time.steps: must be >= 0 and <= 9007199254740992, got 1e+17"});
   refused("no-assignment", {"--set no-assignment", "section.key=value"});
   check_refused({"solve", folder / "smal.toml"}, {"smal.toml: no such file", "did you mean 'small.toml'"});
   std::filesystem::create_symlink(folder / "gone/x.toml", folder / "link.toml");
   check_refused({"solve", folder / "link.toml"},
                 {"link.toml: cannot be read: it is a symbolic link to a file that is not"});
   check_refused({"solve", folder / ""}, {"is a folder"});
+  check_refused({"solve", ""}, {"the path of a file is empty"});
   check_refused({"solve", folder.file("broken.toml", "title = \n")}, {"broken.toml: line 1"});
 
   const std::string isotropic = folder.file("iso.toml", R"(model = "least-squares"

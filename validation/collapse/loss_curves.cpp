@@ -139,9 +139,9 @@ class CurveReader {
 
   void row(const DelimitedLine& line) {
     if (line.cells.size() != table_.lines.front().cells.size())
-      fail(line.number, fmt::format("{} where {} are needed; cells are separated by {} here",
+      fail(line.number, fmt::format("{} where {} are needed; cells are separated by {} here{}",
                                     settings::counted(line.cells.size(), "cell"), table_.lines.front().cells.size(),
-                                    table_.separator_name()));
+                                    table_.separator_name(), table_.row_names_remark()));
     const double size = number(line, size_column, false), loss = number(line, loss_column, false);
     CurveRow row{0, 0, loss, 0, 0, line.number};
     if (place_[rate_column]) row.rate = number(line, rate_column, true);

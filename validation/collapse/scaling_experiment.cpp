@@ -168,8 +168,8 @@ std::vector<ScaledProblem> at_sizes(const models::Experiment& base, const Scalin
     const double steps = std::round((*options.horizon)(std::vector{size, optimal}));
     if (!(steps >= static_cast<double>(options.points)) || !(steps <= 1e15))
       throw base.table.error("collapse.horizon",
-                             fmt::format("gives {} steps at size {}; {} to 1e15 are needed", settings::text_of(steps),
-                                         settings::text_of(size), options.points));
+                             fmt::format("gives {} step{} at size {}; {} to 1e15 are needed", settings::text_of(steps),
+                                         steps == 1 ? "" : "s", settings::text_of(size), options.points));
     out.push_back(prepared(steps));
     // Sizes share no random numbers.
     out.back().experiment.monte_carlo.seed += 0x9E3779B97F4A7C15ULL * (out.size() - 1);

@@ -401,6 +401,7 @@ Table read_base(const Table& file, const Table& section) {
   }
   // Not through values.resolve: the origin that messages show is the path as people would type it.
   const fs::path path(values.text("base"));
+  if (path.empty()) throw section.error("base", "is empty; it must be the path of a file");
   const std::string found =
       path.is_absolute() ? path.string() : (fs::path(file.origin()).parent_path() / path).lexically_normal().string();
   std::error_code ignored;

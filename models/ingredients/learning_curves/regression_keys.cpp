@@ -64,12 +64,15 @@ Parameter ridge_parameter() {
 
 RegressionSetting read_regression(const Experiment& experiment, const settings::Values& kernel) {
   const settings::Table& table = experiment.table;
-  return {kernel.number("ridge"),
-          settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance"),
-          experiment.time,
-          shown_samples(experiment),
-          static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples")),
-          settings::read(table.table_or_empty("theory"), error_parameters()).numbers("errors")};
+  RegressionSetting out = {kernel.number("ridge"),
+                           settings::read(table.table_or_empty("noise"), noise_parameters()).number("variance"),
+                           experiment.time,
+                           table.table_or_empty("samples").has("max") ? "samples.max" : "samples.at",
+                           shown_samples(experiment),
+                           static_cast<std::size_t>(read_monte_carlo(table, test_parameters()).integer("test_samples")),
+                           settings::read(table.table_or_empty("theory"), error_parameters()).numbers("errors")};
+  check_samples(out, false);
+  return out;
 }
 
 void begin_later(Trajectory& trajectory, std::span<const std::string_view> columns) {
@@ -81,13 +84,14 @@ void begin_later(Trajectory& trajectory, std::span<const std::string_view> colum
     }
 }
 
-void check_samples(const Time& samples, bool simulated) {
-  if (samples.steps == 0)
-    throw std::invalid_argument("samples.max: must be at least 1: without samples there is nothing to learn from");
-  if (simulated && samples.steps > most_regression_samples)
-    throw std::invalid_argument(fmt::format(
-        "samples.max: a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
-        most_regression_samples, samples.steps));
+void check_samples(const RegressionSetting& setting, bool simulated) {
+  if (setting.time.steps == 0)
+    throw std::invalid_argument(setting.last_key +
+                                ": must reach 1 or more: without samples there is nothing to learn from");
+  if (simulated && setting.time.steps > most_regression_samples)
+    throw std::invalid_argument(
+        fmt::format("{}: a simulation solves n equations for n samples: at most {}, got {}; the theory has no limit",
+                    setting.last_key, most_regression_samples, setting.time.steps));
 }
 
 void check_excess(double n, double excess) {

@@ -24,6 +24,7 @@ settings::Parameter ridge_parameter();
 struct RegressionSetting {
   double ridge = 0, noise = 0;
   Time time;
+  std::string last_key;       ///< that says the largest training set: "samples.max", or "samples.at"
   std::vector<double> shown;  ///< sample counts of the curve: those recorded, 0 where `samples.at` lists it
   std::size_t tests = 0;
   std::vector<double> errors;
@@ -35,7 +36,7 @@ RegressionSetting read_regression(const Experiment& experiment, const settings::
 void begin_later(Trajectory& trajectory, std::span<const std::string_view> columns);
 
 /// \throws std::invalid_argument without samples, or, of a simulation, with more than `most_regression_samples`.
-void check_samples(const Time& samples, bool simulated);
+void check_samples(const RegressionSetting& setting, bool simulated);
 /// \throws std::invalid_argument where the excess at n samples is infinite: n meets the rank without a ridge.
 void check_excess(double n, double excess);
 

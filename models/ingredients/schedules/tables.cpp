@@ -62,6 +62,8 @@ bool take_names_off(settings::DelimitedText& table, const std::string& column) {
   const bool names = std::none_of(first.begin(), first.end(), [&](const auto& cell) { return table.number(cell); });
   if (names || first.front().empty()) {
     settings::drop_row_names(table);
+    const std::string remark = table.row_names_remark();
+    if (!remark.empty()) throw settings::Error("holds a column more than names" + remark);
     const std::vector<std::string> called = table.lines.front().cells;
     const auto at = std::ranges::find(called, column);
     if (called.size() > 1 && at == called.end())
@@ -118,7 +120,7 @@ std::vector<double> read_numbers(const std::string& path, const std::string& col
 }
 
 std::vector<double> read_table(const Values& values) {
-  const std::string path = values.resolve(values.text("path"));
+  const std::string path = values.file("path");
   try {
     return read_numbers(path, values.text("column"), values.given("column"));
   } catch (const settings::Error& error) {
@@ -152,8 +154,9 @@ Shape table(const Values& values, double horizon) {
   if (entries.empty()) throw values.error("values", "must hold at least one number");
   const auto n = static_cast<double>(entries.size());
   if (horizon > 0 && n > horizon)
-    throw values.error(values.given("path") ? "path" : "values",
-                       fmt::format("holds {} entries, more than the {} steps", entries.size(), horizon));
+    throw values.error(
+        values.given("path") ? "path" : "values",
+        fmt::format("holds {} entries, more than the {} step{}", entries.size(), horizon, horizon == 1 ? "" : "s"));
   if (values.text("interpolate") == "constant" || entries.size() == 1)
     return piecewise_constant(std::move(entries), horizon);
   const double spacing = n == horizon ? 1.0 : horizon / (n - 1);

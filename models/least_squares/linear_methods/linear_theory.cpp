@@ -92,7 +92,7 @@ std::vector<std::string> linear_warnings(const LinearProblem& problem) {
                                     "in theory, but the inner loop grows on the way",
                                     x));
   if (!h.scheduled("inner_steps") && problem.data->time.steps % H != 0)
-    out.push_back(fmt::format("{} steps are not a whole number of rounds of {}: the last sync is at step {}",
+    out.push_back(fmt::format("time.steps = {} is no whole number of rounds of {}: the last sync is at step {}",
                               problem.data->time.steps, H, problem.data->time.steps / H * H));
   return out;
 }

@@ -89,7 +89,11 @@ TEST_CASE("bad files are named with the line") {
   CHECK(message("# kind: solution\n").find("no line of column names") != std::string::npos);
   const std::string good = "# kind: solution\n# observable risk []: r\nstep,risk\n";
   CHECK(message(good + "0,1\n").empty());
-  CHECK(message(good + "0,1,2\n").find("line 4: 3 cells where 2 are needed") != std::string::npos);
+  CHECK(message(good + "0,1,2\n1,2\n") ==
+        "x.csv: line 4: 3 cells where 2 are needed; cells are separated by commas here");
+  CHECK(message(good + "1,0,1\n2,1,2\n") ==
+        "x.csv: line 4: 3 cells where 2 are needed; cells are separated by commas here; if the first of them holds row "
+        "names, as R writes them, leave it out (row.names = FALSE)");
   CHECK(message(good + "0,one\n").find("line 4: column 'risk': 'one' is not a number") != std::string::npos);
   CHECK(message("# kind: solution\n# observable risk []: r\nstep,loss\n").find("unknown column 'loss'") !=
         std::string::npos);

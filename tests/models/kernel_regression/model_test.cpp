@@ -181,7 +181,7 @@ TEST_CASE("what is wrong is told in one line with its key") {
   CHECK(has(refusal(sphere + "[kernel]\nkind = 'ntkk'\n" + end), "did you mean 'ntk'"));
   CHECK(has(refusal(sphere + "[kernel]\nridge = -1\n" + end), "kernel.ridge"));
   CHECK(has(refusal(sphere + "[time]\nsteps = 3\n"), "samples"));
-  CHECK(has(refusal(sphere + "[samples]\nmax = 0\n"), "samples.max: must be at least 1"));
+  CHECK(has(refusal(sphere + "[samples]\nmax = 0\n"), "samples.max: must reach 1 or more"));
   CHECK(has(refusal(sphere + "[spectrum]\nkind = 'isotropic'\ndimension = 3\n" + end), "spectrum: belongs to"));
   CHECK(
       has(refusal("[data]\nkind = 'features'\n[spectrum]\nkind = 'isotropic'\ndimension = 3\n[kernel]\nkind = 'ntk'\n" +
@@ -226,6 +226,9 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
                                                         {"1,2\n3,4\n5\n6,7\n", "rows.csv:3: has 1 columns"},
                                                         {"1,0.1\n3,0.1\n5,0.1\n6,0.1\n7,0.1\n", "has equal labels"},
                                                         {"1,2\n3,4\n5,x\n6,7\n", "rows.csv:3: 'x' is not a number"},
+                                                        {"x,y\n1,1,2\n2,3,4\n3,5,1\n4,7,8\n",
+                                                         "holds a column more than names; if the first of them holds "
+                                                         "row names, as R writes them, leave it out"},
                                                         {"", "holds 0 rows"}}) {
     write(text);
     const std::string said = refusal(ask + end);

@@ -52,7 +52,13 @@ TEST_CASE("bad files are refused with file and line") {
   CHECK(message("size,step,loss\n1,2,3\n1,2,4\n").find(": line 3: step 2 of the run of size 1 is there twice") == 0);
   CHECK(message("sise,step,loss\n1,2,3\n").find(": line 1: no column is named size ('sise' is not it)") == 0);
   CHECK(message("size,loss\n1,2\n").find(": line 1: no column is named step or compute") == 0);
-  CHECK(message("size,step,loss\n1,2,3,4\n").find(": line 2: 4 cells where 3 are needed") == 0);
+  CHECK(message("size,step,loss\n1,2,3,4\n1,2,3\n") ==
+        ": line 2: 4 cells where 3 are needed; cells are separated by commas here");
+  CHECK(
+      message("size,step,loss\n1,2,0,4\n2,2,1,3\n") ==
+      ": line 2: 4 cells where 3 are needed; cells are separated by commas here; if the first of them holds row names, "
+      "as R writes them, leave it out (row.names = FALSE)");
+  CHECK(message("sep=;\nsize;step;loss\n1;0;4,5\n1;1;3\n") == "read");
   CHECK(message("size,step,loss\n1,2,3\n").find("a curve needs two") != std::string::npos);
   CHECK(message("").find("holds no loss curve") != std::string::npos);
 }

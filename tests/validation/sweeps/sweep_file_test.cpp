@@ -147,6 +147,9 @@ TEST_CASE("a base experiment by its path, with something added here") {
   const std::string message = error_of(
       [&] { read_sweep_file(settings::read_text(replaced(text, "base.toml", "bse.toml"), folder / "sweep.toml")); });
   CHECK(holds(message, "sweep.base: no such file"));
+  CHECK(holds(
+      error_of([&] { read_sweep_file(settings::read_text(replaced(text, "base.toml", ""), folder / "sweep.toml")); }),
+      "sweep.base: is empty; it must be the path of a file"));
 }
 
 TEST_CASE("overrides reach the experiment and the sweep") {

@@ -49,7 +49,12 @@ TEST_CASE("no samples have the target's power as their error, and are shown wher
   }
   CHECK(unasked.steps == std::vector<double>{20});
   CHECK(spaced.steps.front() > 0);
-  CHECK_THROWS_WITH_AS(solved("{ at = [0] }"), doctest::Contains("samples.max: must be at least 1"), settings::Error);
+  // Under the key that the file gives.
+  CHECK_THROWS_WITH_AS(solved("{ at = [0] }"),
+                       "e.toml: samples.at: must reach 1 or more: without samples there is nothing to learn from",
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(solved("{ max = 0, at = [0] }"), doctest::Contains("samples.max: must reach 1 or more"),
+                       settings::Error);
 }
 
 TEST_CASE("claims end before small errors, and where little is followed") {
@@ -107,9 +112,15 @@ TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") 
 TEST_CASE("what is no error is refused, and what has no number is said") {
   CHECK_THROWS_WITH_AS(check_excess(5, infinity), doctest::Contains("at 5 samples"), std::invalid_argument);
   CHECK_NOTHROW(check_excess(5, 1));
-  CHECK_THROWS_AS(check_samples({0, {}}, false), std::invalid_argument);
-  CHECK_NOTHROW(check_samples({100000000, {}}, false));
-  CHECK_THROWS_WITH_AS(check_samples({100000000, {}}, true), doctest::Contains("got 100000000"), std::invalid_argument);
+  RegressionSetting many;
+  many.last_key = "samples.at";
+  CHECK_THROWS_AS(check_samples(many, false), std::invalid_argument);
+  many.time.steps = 100000000;
+  CHECK_NOTHROW(check_samples(many, false));
+  CHECK_THROWS_WITH_AS(check_samples(many, true),
+                       "samples.at: a simulation solves n equations for n samples: at most 20000, got 100000000; the "
+                       "theory has no limit",
+                       std::invalid_argument);
   CHECK(samples_text(7, "known") == "known");
   CHECK(samples_text(infinity, "known").starts_with("never"));
   CHECK(samples_text(edgewise::nan, "known").starts_with("not known"));

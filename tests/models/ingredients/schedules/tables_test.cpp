@@ -64,6 +64,20 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
     CAPTURE(text);
     CHECK_THROWS_WITH_AS(entries(text, 6), doctest::Contains("write decimal points"), settings::Error);
   }
+  // Row names of R, which stand unquoted in a column that the line of names passes over.
+  for (const std::string text : {"rate\n1,0.5\n2,0.25\n", "step rate\n1 0 0.5\n2 1 0.25\n", "rate,h\na,1,0.5\n"}) {
+    CAPTURE(text);
+    CHECK_THROWS_WITH_AS(entries(text, 6),
+                         doctest::Contains("holds a column more than names; if the first of them holds row names, as R "
+                                           "writes them, leave it out"),
+                         settings::Error);
+  }
+  CHECK(entries("rate\n1 0.5\n", 2) == std::vector<double>{1, 0.5});
+  CHECK(entries("sep=;\nrate;h\n1;0\n0,5;0\n", 2) == std::vector<double>{1, 0.5});
+  CHECK_THROWS_WITH_AS(entries("1\n1\n1\n", 1), doctest::Contains("holds 3 entries, more than the 1 step"),
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(parse("kind = 'table'\npath = ''", 3, experiment),
+                       doctest::Contains("path: is empty; it must be the path of a file"), settings::Error);
   CHECK(entries("1,0\n", 2) == std::vector<double>{1, 0});
   CHECK(entries("0,5,1\n", 3) == std::vector<double>{0, 5, 1});
   CHECK_THROWS_WITH_AS(entries("1\n-1e-3\n", 3), doctest::Contains("'-0.001' is not a number >= 0"), settings::Error);

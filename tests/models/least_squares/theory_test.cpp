@@ -195,7 +195,7 @@ TEST_CASE("divergence is a result: output ends there, and the step is named") {
 }
 
 TEST_CASE("theory: properties of the recursion") {
-  rc::check("P is linear in the start and the noise, and larger noise never helps", [] {
+  CHECK(rc::check("P is linear in the start and the noise, and larger noise never helps", [] {
     const double eta = *rc::gen::inRange(1, 40) / 100.0, sigma2 = *rc::gen::inRange(0, 50) / 10.0;
     const auto P = [&](double s2, double scale) {
       return excess(power_law,
@@ -206,7 +206,7 @@ TEST_CASE("theory: properties of the recursion") {
     RC_ASSERT(std::abs(P(sigma2, 1) - P(sigma2, 0) - P(0, 1)) <= 1e-10 * P(sigma2, 1));
     RC_ASSERT(std::abs(P(0, 2) - 4 * P(0, 1)) <= 1e-9 * P(0, 2));
     RC_ASSERT(P(sigma2 + 1, 1) > P(sigma2, 1));
-  });
+  }));
 }
 
 TEST_CASE("perturbed coefficients change the answer by about as much") {

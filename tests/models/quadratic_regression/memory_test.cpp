@@ -224,7 +224,7 @@ TEST_CASE("at full batch the residuals are (I + L)^-1 c(C) (I + L)^-T") {
 }
 
 TEST_CASE("invariants of the recursion over its parameters") {
-  rc::check("symmetry, causality, positivity, scaling", [] {
+  CHECK(rc::check("symmetry, causality, positivity, scaling", [] {
     const double b = *rc::gen::inRange(1, 21) / 20.0, delta = *rc::gen::inRange(1, 31) / 10.0,
                  kappa = *rc::gen::inRange(0, 41) / 10.0;
     QuadraticMemoryProblem problem = problem_of(1, delta, kappa, b, 30);
@@ -257,7 +257,7 @@ TEST_CASE("invariants of the recursion over its parameters") {
       RC_ASSERT(std::abs(other.loss[t] - c2 * solution.loss[t]) < 1e-12);
       RC_ASSERT(std::abs(other.q[t] - c2 * solution.q[t]) < 1e-12);
     }
-  });
+  }));
 }
 
 TEST_CASE("without curvature the recursion is the linear model's integral, at any batch fraction and schedule") {

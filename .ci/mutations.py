@@ -65,13 +65,6 @@ TOLERANCE = re.compile(r"(?<![a-z])(?:\w*tol\w*|eps\w*|tiny|huge|small|negligibl
                        r"|initial_step|safety|rounding|slack|margin)(?![a-z])", re.I)
 # Alterations that survived and that no test can notice: file, the line as altered, and why. They are not drawn again.
 EQUIVALENT = {
-    ("settings/toml.cpp", "const bool after = i + 1 < text.size() || digit(text[i + 1]);"):
-        "a point before anything but a digit is no TOML, with a 0 before it or without",
-    ("settings/expression.cpp",
-     'const bool second = i >= 0 && std::string_view("=!<>").find(formula[i - 1]) != std::string_view::npos;'):
-        "reads before the text: for the sanitizers",
-    ("settings/delimited.cpp", "if (line[i] == '\"' && ( 1 == line.size() || line[i + 1] != '\"')) break;"):
-        "reads behind the line, where its end or the text's stands: for the sanitizers",
     ("random/stream.cpp", "if (static_cast<std::uint64_t>(product) <= n) {"): "equality passes the test behind it",
     ("random/stream.cpp", "if (rest >= 0) {"): "draws a block and copies nothing of it",
     ("linear_algebra/largest_eigenvalues.cpp", "basis -= 1.04 * ((basis * half).eval());"):

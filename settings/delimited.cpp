@@ -38,7 +38,7 @@ char separator_of(std::string_view text) {
     if (!begun && c == '#') comment = true;
     if (comment) continue;
     if (c == '"') quoted = !quoted;
-    if (!quoted && c != '"') best = std::min(best, std::min(ranked.find(c), ranked.size()));
+    if (!quoted) best = std::min(best, ranked.find(c));
     if (!quoted && blank(c)) {
       gap = true;
     } else {
@@ -54,7 +54,7 @@ char separator_of(std::string_view text) {
 /// The separator that Excel takes from a first line "sep=;"; 0 where the line is none of that kind.
 char told_separator(std::string_view line) {
   while (line.ends_with('\r')) line.remove_suffix(1);
-  if (line.size() > 2 && line.starts_with('"') && line.ends_with('"')) line = line.substr(1, line.size() - 2);
+  if (line.starts_with('"') && line.ends_with('"')) line = line.substr(1, line.size() - 2);
   if (line.size() != 5 || !(line.starts_with("sep=") || line.starts_with("SEP="))) return 0;
   if (std::string_view(";\t,").find(line.back()) == std::string_view::npos)
     throw Error(fmt::format("line 1: '{}' names a separator that is not read; write semicolons, tabs or commas", line));
@@ -99,9 +99,8 @@ class Splitter {
     while (line.ends_with('\r')) line.remove_suffix(1);
     if (!line.starts_with('"')) return std::string(line);
     std::string out;
-    std::size_t i = 1;
-    for (; i < line.size(); ++i) {
-      if (line[i] == '"' && (i + 1 == line.size() || line[i + 1] != '"')) break;
+    for (std::size_t i = 1; i < line.size(); ++i) {
+      if (line[i] == '"' && !line.substr(i + 1).starts_with('"')) break;
       if (line[i] == '"') ++i;
       out += line[i];
     }
@@ -112,30 +111,29 @@ class Splitter {
     DelimitedLine line{number_, false, {}};
     const bool runs = out_.separator == ' ';
     for (;;) {
-      while (at_ < text_.size() && blank(text_[at_]) && text_[at_] != out_.separator) ++at_;
-      if (runs)
-        while (at_ < text_.size() && blank(text_[at_])) ++at_;
-      if (runs && (at_ == text_.size() || text_[at_] == '\n')) break;  // blanks at the end of the line
-      if (line.cells.empty()) line.first_quoted = at_ < text_.size() && text_[at_] == '"';
+      while (at_ < text_.size() && blank(text_[at_]) && (runs || text_[at_] != out_.separator)) ++at_;
+      if (runs && ends_line()) break;  // blanks at the end of the line
+      if (line.cells.empty()) line.first_quoted = opens_quote();
       line.cells.push_back(cell());
-      if (at_ == text_.size() || text_[at_] == '\n') break;
+      if (ends_line()) break;
       ++at_;  // the separator
     }
-    if (at_ < text_.size()) {
-      ++at_;
-      ++number_;
-    }
+    if (at_ < text_.size()) next_line(at_);
     // A line of nothing but separators is how spreadsheets write an empty one.
     if (std::any_of(line.cells.begin(), line.cells.end(), [](const std::string& c) { return !c.empty(); }))
       out_.lines.push_back(std::move(line));
   }
 
-  bool ends_cell(char c) const { return c == '\n' || c == out_.separator || (out_.separator == ' ' && blank(c)); }
+  bool opens_quote() const { return text_.substr(at_).starts_with('"'); }
+  bool ends_line() const { return at_ == text_.size() || text_[at_] == '\n'; }
+  bool ends_cell() const {
+    return ends_line() || text_[at_] == out_.separator || (out_.separator == ' ' && blank(text_[at_]));
+  }
 
   std::string cell() {
-    if (at_ < text_.size() && text_[at_] == '"') return quoted_cell();
+    if (opens_quote()) return quoted_cell();
     const std::size_t start = at_;
-    while (at_ < text_.size() && !ends_cell(text_[at_])) ++at_;
+    while (!ends_cell()) ++at_;
     return std::string(trimmed(text_.substr(start, at_ - start)));
   }
 
@@ -143,19 +141,13 @@ class Splitter {
     const std::size_t opened = number_;
     std::string out;
     for (++at_; at_ < text_.size(); ++at_) {
-      const char c = text_[at_];
-      if (c == '"') {
-        if (at_ + 1 < text_.size() && text_[at_ + 1] == '"') {
-          ++at_;
-        } else {
-          ++at_;
-          const std::size_t start = at_;
-          while (at_ < text_.size() && !ends_cell(text_[at_])) ++at_;
-          return out + std::string(trimmed(text_.substr(start, at_ - start)));
-        }
+      if (text_[at_] == '"') {
+        ++at_;
+        // A quote that is no double one closes; what follows belongs to the cell.
+        if (!opens_quote()) return out + cell();
       }
-      if (c == '\n') ++number_;
-      out += c;
+      if (text_[at_] == '\n') ++number_;
+      out += text_[at_];
     }
     throw Error(fmt::format("line {}: a quote is not closed", opened));
   }
@@ -172,12 +164,10 @@ std::optional<double> cell_number(std::string text) {
   return number_of(text);
 }
 
-bool has_decimal_comma(std::string_view cell) {
-  const std::size_t comma = cell.find(',');
-  if (comma == std::string_view::npos || cell.find(',', comma + 1) != std::string_view::npos) return false;
-  std::string point(cell);
-  point[comma] = '.';
-  return cell.find('.') == std::string_view::npos && cell_number(point).has_value();
+std::string with_points(std::string_view cell) {
+  std::string out(cell);
+  std::replace(out.begin(), out.end(), ',', '.');
+  return out;
 }
 
 /// True when some numbers have a decimal comma and none a decimal point.
@@ -186,7 +176,7 @@ bool written_with_commas(const DelimitedText& table) {
   for (const DelimitedLine& line : table.lines)
     for (const std::string& cell : line.cells) {
       if (cell.find(',') != std::string::npos)
-        commas = commas || has_decimal_comma(cell);
+        commas = commas || cell_number(with_points(cell)).has_value();
       else if (cell.find('.') != std::string::npos)
         points = points || cell_number(cell).has_value();
     }
@@ -199,7 +189,7 @@ std::optional<double> number_of(std::string_view text) {
   if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (end != text.data() + text.size() || text.empty()) return std::nullopt;
+  if (end != text.data() + text.size()) return std::nullopt;
   if (error == std::errc{}) return value;
   // Too large or too small for a double: infinite, or 0, as it rounds.
   if (error != std::errc::result_out_of_range) return std::nullopt;
@@ -207,9 +197,7 @@ std::optional<double> number_of(std::string_view text) {
 }
 
 std::optional<double> DelimitedText::number(std::string_view cell) const {
-  std::string plain(cell);
-  if (decimal_comma) std::replace(plain.begin(), plain.end(), ',', '.');
-  return cell_number(std::move(plain));
+  return cell_number(decimal_comma ? with_points(cell) : std::string(cell));
 }
 
 bool DelimitedText::looks_like_decimal_commas() const {
@@ -255,7 +243,7 @@ DelimitedText split_delimited(std::string_view text) {
   DelimitedText out;
   std::string lines;
   // Line ends of old Macs, which some spreadsheets still offer.
-  if (text.find('\n') == std::string_view::npos && text.find('\r') != std::string_view::npos) {
+  if (text.find('\n') == std::string_view::npos) {
     lines = text;
     std::replace(lines.begin(), lines.end(), '\r', '\n');
     text = lines;
@@ -279,7 +267,7 @@ void drop_row_names(DelimitedText& table) {
       });
   if (!nameless && !passed_over) return;
   for (std::size_t i = nameless ? 0 : 1; i < table.lines.size(); ++i)
-    if (!table.lines[i].cells.empty()) table.lines[i].cells.erase(table.lines[i].cells.begin());
+    table.lines[i].cells.erase(table.lines[i].cells.begin());
 }
 
 }  // namespace edgewise::settings

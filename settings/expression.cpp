@@ -73,11 +73,11 @@ double harmonic(double n, double s) {
 
 /// The parser would take "a = 1" for an assignment.
 void refuse_assignment(const std::string& formula) {
-  for (std::size_t i = 0; i < formula.size(); ++i) {
+  char before = 0;
+  for (std::size_t i = 0; i < formula.size(); before = formula[i++]) {
     if (formula[i] != '=') continue;
-    const bool second = i > 0 && std::string_view("=!<>").find(formula[i - 1]) != std::string_view::npos;
-    const bool first = i + 1 < formula.size() && formula[i + 1] == '=';
-    if (!second && !first)
+    const bool first = formula[i + 1] == '=';  // 0 behind the end
+    if (!first && std::string_view("=!<>").find(before) == std::string_view::npos)
       throw std::invalid_argument(
           fmt::format("\"{}\" cannot be read: a single = at position {}; write == to compare", shown(formula, 120), i));
     if (first) ++i;

@@ -46,10 +46,10 @@ std::string read_bytes(const std::string& path, std::size_t largest) {
   struct stat about {};
   if (::fstat(file.number(), &about) == 0 && S_ISDIR(about.st_mode)) throw unreadable(path, "it is a folder");
   std::string out;
-  constexpr std::size_t piece = std::size_t{1} << 16U;
+  constexpr std::size_t block = std::size_t{1} << 16U;
   for (std::size_t used = 0;;) {
-    out.resize(used + piece);
-    const ssize_t got = ::read(file.number(), out.data() + used, piece);
+    out.resize(used + block);
+    const ssize_t got = ::read(file.number(), out.data() + used, block);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) throw unreadable(path, std::strerror(errno));
     used += static_cast<std::size_t>(got);

@@ -139,7 +139,7 @@ Table read_file(const std::string& path) {
 namespace {
 
 /// Numbers as people write them, .5, 5. or +.5e3, as TOML wants them, outside of quotes.
-std::string with_whole_numbers(std::string_view text) {
+std::string with_whole_numbers(const std::string& text) {
   std::string out;
   char quote = 0;
   const auto digit = [](char c) { return c >= '0' && c <= '9'; };
@@ -152,11 +152,10 @@ std::string with_whole_numbers(std::string_view text) {
       quote = c;
     } else if (c == '.') {
       const bool before = !out.empty() && digit(out.back());
-      const bool after = i + 1 < text.size() && digit(text[i + 1]);
-      if (!before && after && (out.empty() || !joined(out.back()))) out += '0';
+      const char next = text[i + 1];  // 0 behind the end
+      if (!before && digit(next) && (out.empty() || !joined(out.back()))) out += '0';
       out += c;
-      if (before && (i + 1 == text.size() || !joined(text[i + 1]) || text[i + 1] == 'e' || text[i + 1] == 'E'))
-        out += '0';
+      if (before && (!joined(next) || next == 'e' || next == 'E')) out += '0';
       continue;
     }
     out += c;

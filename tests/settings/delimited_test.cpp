@@ -204,6 +204,9 @@ TEST_CASE("decimal commas, and two numbers that may be one") {
   CHECK_FALSE(odd("0,5\n1,2,3\n"));
   CHECK_FALSE(odd("0,5\n1\n"));
   CHECK_FALSE(odd("0,5\n1,-2\n"));
+  CHECK_FALSE(odd("0,5\n-1,2\n"));
+  CHECK_FALSE(odd("0,5\nx,2\n"));
+  CHECK_FALSE(odd("0,5\n,2\n"));
   CHECK_FALSE(odd("0,5\n1,\n"));
   CHECK_FALSE(odd("0;5\n"));
   CHECK_FALSE(odd("0.0,5\n"));

@@ -261,6 +261,8 @@ TEST_CASE("what is wrong with a formula, to the letter") {
       {"\"text\"", "texts have no place in a formula"},
       {"1, 2, 3", "it has 3 values, separated by commas"},
       {"a = b == 1", "a single = at position 2; write == to compare"},
+      {"a =", "a single = at position 2; write == to compare"},
+      {"a, =", "a single = at position 3; write == to compare"},
       {"a === b", "'=' at position 4 has no place there; is an operator or a value missing?"},
       {"a => b", "a single = at position 2; write == to compare"},
   };

@@ -181,6 +181,7 @@ TEST_CASE("what TOML has against a line, to the letter") {
       {"a = 01", number},
       {"\"a!\" = .5", number},
       {"'a b' = 5.", number},
+      {"\"a!\".b = 5.", number},
       {"  a.b-c_1 = 5.  ", number},
       {"a = 1234567890123456789012x", number},
       {"a = 1234567890123456789012", whole},

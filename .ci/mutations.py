@@ -126,8 +126,8 @@ EQUIVALENT = {
     ("validation/sweeps/curve_measures.cpp", "values[t] = 1.04 * (sum / static_cast<double>(count) - asymptote);"):
         "a power law's slope does not know its factor",
     ("spectra/compression.cpp",
-     "const double in_j = 1.04 * graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
-        "the width of bins, which narrow until the measured error is small enough",
+     "add(middle - rule.values[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));"):
+        "the Gauss rule of equal points is its own mirror image",
     ("models/ingredients/noiseless_rates.cpp", "if (!(after <= after)) return before; // by rounding"):
         "a sweep loses no more than rounding",
     ("models/quadratic_regression/simulation.cpp", "runs.emplace_back(problem, instance, 1.0, index, seed);"):
@@ -155,6 +155,11 @@ EQUIVALENT = {
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {
+    ("spectra/compression.cpp",
+     "const double in_j = graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
+        "the width of bins, which narrow until the measured error is small enough",
+    ("spectra/compression.cpp", "return std::min(width, width / (1 + width) * (above + nearest));"):
+        "the width of bins, which narrow until the measured error is small enough",
     ("solvers/noisy_run.cpp",
      "return repeat >= 32 && N <= 1500 && 0.5 * N * N * N * std::log2(L) < 12 * L * N * (4 * moments + 6);"):
         "chooses between two ways to the same numbers",

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cfloat>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -325,7 +326,7 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
   const Matrix along = linear_algebra::product(top.vectors, m->cross, Transposed::yes);
   // A ridge at the level of the negligible eigenvalues does what leaving them out does in `measure`.
   Matrix ridged = m->covariance, optimum = m->cross;
-  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += lambda[0] > 0 ? negligible_eigenvalue * lambda[0] : 1;
+  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += std::max(negligible_eigenvalue * lambda[0], DBL_MIN);
   linear_algebra::cholesky_solve(linear_algebra::cholesky(ridged), optimum.entries());
   Spectrum s;
   const Matrix moved = linear_algebra::product(m->covariance, optimum);

@@ -42,6 +42,7 @@ struct ClosedFormCheck {
       if (!takes(form.name)) continue;
       CAPTURE(form.name);
       CHECK(seen.insert(form.name).second);
+      CHECK(form.formula.find(" 1 steps") == std::string::npos);
       const std::string page = form.source.substr(0, form.source.find_first_of(", "));
       CAPTURE(page);
       CHECK(page.starts_with("docs/"));

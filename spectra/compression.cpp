@@ -52,18 +52,15 @@ Functionals functionals(const Spectrum& s, const std::vector<double>& bias_times
       power(s.target_power.data(), n);
   const Array in_bias = lambda * power, in_kernel = multiplicity * lambda.square();
   const double top = s.largest();
+  // Modes that have decayed below 1e-304 of themselves are cut off; the exponent is clipped to keep exp out of the slow
+  // range of denormal numbers.
+  constexpr double last_exponent = 700;
+  const auto sum_at = [&](double tau, const Array& start) {
+    return (start * (-(tau * lambda).min(last_exponent)).exp()).sum();
+  };
   Functionals f;
-  Array decay(n);
-  for (const double tau : times) {
-    // Modes that have decayed below 1e-304 of themselves are cut off; the exponent is clipped to keep exp out of the
-    // slow range of denormal numbers.
-    decay = (-(tau * lambda).min(700.0)).exp();
-    f.kernel.push_back((in_kernel * decay).sum());
-  }
-  for (const double tau : bias_times) {
-    decay = (-(tau * lambda).min(700.0)).exp();
-    f.bias.push_back((in_bias * decay).sum());
-  }
+  for (const double tau : times) f.kernel.push_back(sum_at(tau, in_kernel));
+  for (const double tau : bias_times) f.bias.push_back(sum_at(tau, in_bias));
   f.sums = {s.dimension(), s.trace(), s.trace_of_square(), power.sum(), s.signal()};
   for (const double x : {0.5, 0.9, nearest_to_threshold})
     f.sums.push_back((multiplicity * lambda / (1 - x * lambda / top)).sum());

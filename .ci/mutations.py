@@ -156,6 +156,9 @@ EQUIVALENT = {
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {
     ("spectra/compression.cpp",
+     "const double high = lambda[0], low = lambda[count - 1], middle = (high + low) / 2, half = (high - low) / 2;"):
+        "the variable of a Gauss rule has no origin and no unit",
+    ("spectra/compression.cpp",
      "const double in_j = graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
         "the width of bins, which narrow until the measured error is small enough",
     ("spectra/compression.cpp", "return std::min(width, width / (1 + width) * (above + nearest));"):

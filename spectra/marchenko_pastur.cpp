@@ -29,14 +29,7 @@ std::vector<double> marchenko_pastur_quantiles(double ratio, std::size_t count) 
   for (std::size_t i = 0; i < count; ++i) {
     const double above = total * (static_cast<double>(i) + 0.5) / static_cast<double>(count);
     const auto excess = [&](double phi) { return marchenko_pastur_above(ratio, phi) - above; };
-    // Rounding can put the excess of the previous quantile above zero; it is then the answer to that rounding.
-    const double excess_low = excess(low), excess_high = excess(std::numbers::pi);
-    double phi = low;
-    if (excess_high <= 0) {
-      phi = std::numbers::pi;
-    } else if (excess_low < 0) {
-      phi = numerics::root(excess, low, std::numbers::pi, excess_low, excess_high, 50);
-    }
+    const double phi = numerics::root(excess, low, std::numbers::pi, excess(low), excess(std::numbers::pi), 50);
     // (1 - sqrt c)^2 + 4 sqrt c cos^2(phi/2) is exact at the lower edge, where 1 + c + 2 sqrt c cos(phi) cancels.
     const double half = std::cos(phi / 2);
     quantiles[i] = (1 - root) * (1 - root) + 4 * root * half * half;

@@ -252,7 +252,7 @@ TEST_CASE("assignments on the command line, to the letter") {
   CHECK(value("0x10") == Value(std::int64_t{16}));
   CHECK(value("+inf") == Value(std::numeric_limits<double>::infinity()));
   CHECK(value("0.5.1") == Value(std::string("0.5.1")));
-  CHECK(value("[1.e2, .5E1, -5.]") == Value(std::vector<double>{100, 5, -5}));
+  CHECK(value("[1.e2, .5E1, 5.E1, -5.]") == Value(std::vector<double>{100, 5, 50, -5}));
   CHECK(value("[\".5'\", '5.\"', \"1.\"]") == Value(std::vector<std::string>{".5'", "5.\"", "1."}));
   CHECK(said("a.y=[1_.5]").find("not valid TOML") != std::string::npos);
   CHECK(said("a.y=[1..5]").find("not valid TOML") != std::string::npos);

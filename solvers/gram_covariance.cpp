@@ -67,12 +67,12 @@ GramCovariance::GramCovariance(GramProblem problem) : problem_(std::move(problem
     // The sources in the order in which the entry names them, then the others.
     std::vector<std::size_t> order;
     for (const std::size_t c : {place.first, place.second})
-      if (c >= shared && own > 0 && std::ranges::find(order, (c - shared) / own) == order.end())
+      if (c >= shared && std::ranges::find(order, (c - shared) / own) == order.end())
         order.push_back((c - shared) / own);
     for (std::size_t w = 0; w < problem_.sources; ++w)
       if (std::ranges::find(order, w) == order.end()) order.push_back(w);
     const auto moved = [&](std::size_t c) {
-      if (c < shared || own == 0) return c;
+      if (c < shared) return c;
       const auto w = std::ranges::find(order, (c - shared) / own) - order.begin();
       return shared + static_cast<std::size_t>(w) * own + (c - shared) % own;
     };
@@ -317,9 +317,10 @@ std::vector<bool> GramCovariance::needed(const EntryMap& map) const {
 void GramCovariance::assemble(const Maps& m, double b, const Added& more) {
   const std::size_t n = modes(), t = entries_;
   std::vector<std::pair<const EntryMap*, double>> congruences;
-  if (random_) congruences.emplace_back(&m.own, 1.0);  // else there is nothing yet to be moved
-  if (random_ && b > 0)
+  if (random_) {  // else there is nothing yet to be moved
+    congruences.emplace_back(&m.own, 1.0);
     for (const EntryMap& map : m.cross) congruences.emplace_back(&map, b);
+  }
   std::vector<std::vector<bool>> columns;
   std::vector<std::vector<std::size_t>> rows(congruences.size());  // that a map leaves anything in
   for (std::size_t i = 0; i < congruences.size(); ++i) {

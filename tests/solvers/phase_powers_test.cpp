@@ -108,3 +108,52 @@ TEST_CASE("coordinates without noise, moved by many periods at once") {
     CHECK(z[2 + a] == Approx(left * (std::sin(angle) * start[a][0] + std::cos(angle) * start[a][1])).epsilon(1e-12));
   }
 }
+
+TEST_CASE("coordinates without noise after one phase, forwards and backwards, and what a reading of them sums to") {
+  // Blocks of 2 and 1 coordinates, modes at 1 and 3; literal T0 + x T1.
+  Phase phase;
+  phase.blocks.resize(2);
+  phase.blocks[0].r = 2;
+  phase.blocks[0].T0 = {0.5, 0, 2, 1};
+  phase.blocks[0].T1 = {0.1, 0.3, 0, -0.2};
+  phase.blocks[1].T0[0] = 0.25;
+  phase.blocks[1].T1[0] = -1;
+  const std::vector<double> x{1, 3};
+  const std::vector<std::vector<double>> z{{2, -1, 0.5, 4}, {8, 16}};  // [coordinate][mode]
+  // Mode at 1: [[.6, .3], [2, .8]] (2, .5); at 3: [[.8, .9], [2, .4]] (-1, 4).
+  const std::vector<std::vector<double>> forwards{{1.35, 2.8, 4.4, -0.4}, {-6, -44}},
+      backwards{{2.2, 7.2, 1, 0.7}, {-6, -44}};
+  for (const bool transposed : {false, true}) {
+    CAPTURE(transposed);
+    const auto found = moved_means(phase, x, z, transposed);
+    const auto& expected = transposed ? backwards : forwards;
+    REQUIRE(found.size() == 2);
+    for (std::size_t b = 0; b < 2; ++b) {
+      REQUIRE(found[b].size() == expected[b].size());
+      for (std::size_t k = 0; k < expected[b].size(); ++k) CHECK(found[b][k] == Approx(expected[b][k]).epsilon(1e-14));
+    }
+  }
+  // (2 * 2 - .5)^2 = 12.25 and 4^2 of the first mode, (-2 - 4)^2 and 8^2 of the second.
+  CHECK(squared_means({{2, -1}, {0.5}}, std::vector<double>{10, 0.1}, z) ==
+        Approx(10 * (12.25 + 16) + 0.1 * (36 + 64)));
+  // Many periods of one block alone: the second, by (1/4 - x)^3.
+  std::vector<double> alone{8, 16};
+  advance_means({phase}, 1, x, 3, alone);
+  CHECK(alone[0] == Approx(8 * std::pow(-0.75, 3)).epsilon(1e-15));
+  CHECK(alone[1] == Approx(16 * std::pow(-2.75, 3)).epsilon(1e-15));
+}
+
+TEST_CASE("the cost of a jump: a product of vector and square a binary digit, and the squares that are not there yet") {
+  LinearModes modes{{1, 0.5, 0.2}, {1, 1, 1}, {0, 0, 0}, {0, 0, 0}, 0};
+  Phase phase{{PhaseBlock{}, PhaseBlock{}}, 1};
+  phase.blocks[0].r = 2;
+  LinearPhases state(modes, {2, 1});
+  CHECK(PhasePowers::size(state) == 3 * (3 + 1) + 1);
+  // 100 = 0b1100100, 7 digits: 6 squares beside the map itself.
+  CHECK(PhasePowers::cost(nullptr, 10, 100) == 7 * 100 + 6 * 1000);
+  PhasePowers powers(state, {phase});
+  CHECK(PhasePowers::cost(&powers, 13, 100) == 7 * 169 + 6 * 2197);
+  REQUIRE(powers.advance(state, 5));
+  CHECK(PhasePowers::cost(&powers, 13, 100) == 7 * 169 + 4 * 2197);
+  CHECK(PhasePowers::cost(&powers, 13, 4) == 3 * 169);
+}

@@ -233,6 +233,55 @@ TEST_CASE("the steady state is where a long run ends, for short and long periods
   }
 }
 
+TEST_CASE("the steady state that constant coordinates and label noise keep up is where a long run ends") {
+  // Parameters that follow a constant target by momentum: (v, m, c), c the same for ever; two different steps a period.
+  for (const double kurtosis : {1.0, 3.0}) {
+    CAPTURE(kurtosis);
+    PeriodicPhases system;
+    system.modes = modes_of({1, 0.6, 0.2}, kurtosis);
+    system.modes.feedback = {0.7, 0.5, 0.3};
+    system.sizes = {3};
+    const auto step = [](double rate) {
+      return noisy(3, {1, -rate, 0.05, 0, 0.6, 0.1, 0, 0, 1}, {-rate, 0, 0.1, 1, 0, -0.3}, {-rate, 1, 0}, {1, 0, 0.4},
+                   0.3);
+    };
+    system.period = {{step(0.2), 2}, {sync(3, {0.9, 0.1, 0.02, 0, 0.5, 0, 0, 0, 1}), 1}, {step(0.1), 1}};
+    system.constants = {{0, 2, 1.3}};
+    system.readout = {{1, 0.2, -0.5}};
+    const std::vector<double> power{0.5, 2, 0.1};
+    const Steady steady = Renewal(system).steady(0.2, power);
+    system.modes.source = 0.2;
+    LinearPhases state(system.modes, system.sizes), before = state;
+    for (std::size_t i = 0; i < 3; ++i) state.moment(0, 2, 2)[i] = 1.3 * 1.3 * power[i];
+    double drive = 0;
+    for (int period = 0; period < 3000; ++period) {
+      before = state;
+      drive = state.shared(system.period[0].phase) + 0.2;
+      run_period(system, state);
+    }
+    CHECK(steady.drive == Approx(drive).epsilon(1e-10));
+    LinearPhases kept = before;
+    for (const PhaseRun& run : system.period) {
+      Phase quiet = run.phase;
+      quiet.noise_scale = 0;
+      for (std::uint64_t k = 0; k < run.repeat; ++k) kept.apply(quiet);
+    }
+    const auto read = [](const LinearPhases& of, std::size_t i) {
+      const auto S = [&](std::size_t j, std::size_t k) { return of.moment(0, j, k)[i]; };
+      return S(0, 0) + 0.4 * S(0, 1) - S(0, 2) + 0.04 * S(1, 1) - 0.2 * S(1, 2) + 0.25 * S(2, 2);
+    };
+    for (std::size_t i = 0; i < 3; ++i) {
+      CHECK(steady.observed[i] == Approx(read(state, i)).epsilon(1e-10));
+      CHECK(steady.generated[i] == Approx(read(state, i) - read(kept, i)).epsilon(1e-8));
+    }
+    // The amplification is that of label noise alone.
+    for (std::size_t i = 0; i < 3; ++i)
+      for (std::size_t k = 0; k < 3; ++k) state.moment(0, 2, k)[i] = 0;
+    for (int period = 0; period < 3000; ++period) run_period(system, state);
+    CHECK(steady.amplification == Approx((state.shared(system.period[0].phase) + 0.2) / 0.2).epsilon(1e-10));
+  }
+}
+
 TEST_CASE("a long run of one phase is the run step by step") {
   // 700 steps of few modes are jumped over; written one by one they are stepped through.
   PeriodicPhases jumped = lookahead(x, 0.05, 0.5, 700, 1.8, true), stepped = jumped;

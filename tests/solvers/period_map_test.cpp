@@ -4,8 +4,10 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <complex>
+#include <random>
 #include <stdexcept>
 #include <vector>
 
@@ -204,5 +206,149 @@ TEST_CASE("growth by iteration is that of the step, once for every step of a per
     s.period[0].repeat = steps;
     CHECK(PeriodMap(s).log_growth_by_iteration() ==
           Approx(static_cast<double>(steps) * std::log(radius)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("periods with constants, several noisy phases and several blocks are those of all modes, step by step") {
+  // Block 0: parameters, memory, a constant that drives and is read; block 1: a deviation of one coordinate. Two different
+  // noisy phases, the second twice, one without noise between.
+  PeriodicPhases s;
+  s.modes.x = s.modes.weight = {1, 0.6, 0.25};
+  s.modes.feedback = {0.5, 0.9, 0.2};
+  s.modes.own = {0.8, -0.3, 0.1};
+  s.sizes = {3, 1};
+  const auto block = [](std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n,
+                        std::vector<double> e, double omega) {
+    PhaseBlock b;
+    b.r = r;
+    std::ranges::copy(T0, b.T0.begin());
+    std::ranges::copy(T1, b.T1.begin());
+    std::ranges::copy(n, b.n.begin());
+    std::ranges::copy(e, b.e.begin());
+    b.omega = omega;
+    return b;
+  };
+  const std::vector<double> first{1, -0.2, 0.1, 0, 0.7, 0.3, 0, 0, 1}, second{0.9, 0.1, 0, 0.2, 0.5, -0.1, 0, 0, 1};
+  s.period = {
+      {Phase{{block(3, first, {-0.3, 0, 0.05, 0.9}, {-0.3, 0.9, 0}, {1, 0.2, 0.4}, 0.3),
+              block(1, {0.8}, {-0.1}, {0.4}, {0.7}, 0.6)},
+             0.9},
+       1},
+      {Phase{{block(3, {0.8, 0.1, 0, 0.1, 0.9, 0.2, 0, 0, 1}, {}, {}, {}, 1), block(1, {0.5}, {}, {}, {}, 1)}, 0}, 1},
+      {Phase{{block(3, second, {-0.2, 0.1}, {-0.2, 0.1, 0}, {0.8, 0, -0.3}, 0.5),
+              block(1, {0.7}, {0.1}, {-0.3}, {1}, 0.2)},
+             1},
+       2}};
+  s.constants = {{0, 2, 1.7}};
+  s.readout = {{1, 0.5, -0.3}, {0.6}};
+  const std::vector<double> power{0.7, 1.1, 0.4};
+  const PeriodMap map(s);
+  REQUIRE(map.moments() == 6);  // (0, 0), (0, 1), (0, 2), (1, 1), (1, 2) of block 0, (0, 0) of block 1
+  const BalancedPhases in_units = balanced(s);
+  const auto moments_of = [&](const LinearPhases& of) {
+    std::vector<double> y;
+    for (std::size_t i = 0; i < 3; ++i)
+      for (const auto& [b, row, column] :
+           {std::array<std::size_t, 3>{0, 0, 0}, {0, 0, 1}, {0, 0, 2}, {0, 1, 1}, {0, 1, 2}, {1, 0, 0}})
+        y.push_back(of.moment(b, row, column)[i] / in_units.unit[b][row] / in_units.unit[b][column]);
+    return y;
+  };
+  for (const double label : {0.0, 0.8}) {
+    CAPTURE(label);
+    LinearModes modes = s.modes;
+    modes.source = label;
+    LinearPhases state(modes, s.sizes);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto at = static_cast<double>(i);
+      state.moment(0, 0, 0)[i] = 0.9 + at;
+      state.moment(0, 0, 1)[i] = -0.2;
+      state.moment(0, 0, 2)[i] = 0.3 - 0.1 * at;
+      state.moment(0, 1, 1)[i] = 0.8;
+      state.moment(0, 1, 2)[i] = 0.15;
+      state.moment(0, 2, 2)[i] = 1.7 * 1.7 * power[i];
+      state.moment(1, 0, 0)[i] = 0.5 + 0.2 * at;
+    }
+    const std::vector<double> y = moments_of(state), seen = map.observed(y, power);
+    double p = 0;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const auto S = [&](std::size_t b, std::size_t j, std::size_t k) { return state.moment(b, j, k)[i]; };
+      p += s.modes.weight[i] * (S(0, 0, 0) + 0.4 * S(0, 0, 1) + 0.8 * S(0, 0, 2) + 0.04 * S(0, 1, 1) +
+                                0.16 * S(0, 1, 2) + 0.16 * S(0, 2, 2) + 0.49 * S(1, 0, 0));
+      CHECK(seen[i] == Approx(S(0, 0, 0) + S(0, 0, 1) - 0.6 * S(0, 0, 2) + 0.25 * S(0, 1, 1) - 0.3 * S(0, 1, 2) +
+                              0.09 * S(0, 2, 2) + 0.36 * S(1, 0, 0))
+                           .epsilon(1e-13));
+    }
+    std::vector<double> added(y.size());
+    double found_p = 0;
+    REQUIRE(map.respond(y, label, power, added, &found_p));
+    CHECK(found_p * map.shared_unit() == Approx(p).epsilon(1e-13));
+    run(s, state);
+    const std::vector<double> expected = moments_of(state);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Eigen::Map<const Eigen::VectorXd> before(y.data() + 6 * i, 6);
+      const Eigen::VectorXd after = own(map, i) * before;
+      for (std::size_t k = 0; k < 6; ++k)
+        CHECK(after[static_cast<int>(k)] + map.forced(i)[k] * power[i] + added[6 * i + k] ==
+              Approx(expected[6 * i + k]).epsilon(1e-12));
+    }
+  }
+  // Without constants p is that of the moments alone.
+  std::vector<double> unit(18, 0.0);
+  unit[5] = 1 / (in_units.unit[1][0] * in_units.unit[1][0]);
+  CHECK(map.shared(unit) * map.shared_unit() == Approx(0.49).epsilon(1e-13));
+}
+
+TEST_CASE("moments of the inside of the cone: of unit size, slow modes' as small as they are slow") {
+  const PeriodMap map(momentum({1, 1e-9, 1e-300}, 3));
+  for (const double excess : {0.0, -0.3, 0.01}) {
+    CAPTURE(excess);
+    const std::vector<double> y = map.interior(excess);
+    for (std::size_t i = 0; i < 3; ++i) {
+      const double decay = std::abs(map.own_map(i)[0]) + std::abs(excess);
+      CHECK(y[3 * i] == Approx(std::clamp(decay, 1e-280, 1.0)).epsilon(1e-14));
+      CHECK(y[3 * i + 1] == 0);
+      CHECK(y[3 * i + 2] == 1);
+    }
+  }
+}
+
+TEST_CASE("moments are those of coordinates where no combination of a block has a square below 0") {
+  // Three coordinates and one of another block; a matrix is tried with its least eigenvalue moved to either side of 0.
+  PeriodicPhases s = momentum({1, 0.5}, 3);
+  s.sizes = {3, 1};
+  for (PhaseRun& part : s.period) {
+    part.phase.blocks[0].r = 3;
+    part.phase.blocks[0].T0 = {0.9, 0.1, 0.2, 0.3, 0.8, -0.1, 0.05, 0.2, 0.7};
+    part.phase.blocks[0].T1 = {};
+    part.phase.blocks.push_back(PhaseBlock{});
+    part.phase.blocks[1].T0[0] = 0.5;
+    part.phase.blocks[1].e[0] = 1;
+  }
+  s.rest = {};
+  s.readout = {{1, 0, 0}, {1}};
+  const PeriodMap map(s);
+  REQUIRE(map.moments() == 7);
+  std::mt19937 generator(3);
+  const auto uniform = [&] { return static_cast<double>(generator()) * 0x1p-31 - 1; };
+  for (int trial = 0; trial < 200; ++trial) {
+    Eigen::Matrix3d m;
+    for (int i = 0; i < 3; ++i)
+      for (int j = i; j < 3; ++j) m(i, j) = m(j, i) = uniform();
+    const double least = m.selfadjointView<Eigen::Lower>().eigenvalues().minCoeff();
+    for (const double to : {-1e-3, 1e-3})
+      for (const double other : {-1.0, 0.0, 2.0}) {
+        const Eigen::Matrix3d moved = m + (to - least) * Eigen::Matrix3d::Identity();
+        std::vector<double> y(14, 0.0);
+        std::size_t k = 7;  // of the second mode
+        for (int i = 0; i < 3; ++i)
+          for (int j = i; j < 3; ++j) y[k++] = moved(i, j);
+        y[k] = other;
+        CHECK(map.positive(y, 1) == (to > 0 && other > 0));
+      }
+  }
+  // One coordinate in several guises: pivots of rounding size, which must not hide a product that is too large.
+  for (const double excess : {0.0, 1e-3}) {
+    const std::vector<double> y{1, 2, -1, 4, -2 - excess, 1, 1, 0, 0, 0, 0, 0, 0, 0};
+    CHECK(map.positive(y, 0) == (excess == 0));
   }
 }

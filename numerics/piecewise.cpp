@@ -34,7 +34,7 @@ std::vector<double> piece_edges(double low, double high, std::span<const double>
   // Between neighbouring starts from both sides inwards; the ends of the range are no starts.
   const auto fill = [&](double a, double b, bool from_a, bool from_b) {
     std::vector<double> up, down;
-    double left = a, right = b, step_a = from_a ? width : widest, step_b = from_b ? width : widest;
+    double left = a, right = b, step_a = width, step_b = width;
     while (right - left > 0) {
       const bool from_left = from_a && (!from_b || step_a <= step_b);
       const double step = from_a || from_b ? (from_left ? step_a : step_b) : widest;

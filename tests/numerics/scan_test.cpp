@@ -163,3 +163,132 @@ TEST_CASE("a needle that no grid meets is found where it is said to stand, and d
   CHECK(scanned_minimum(well(1.2345, 0.003), scan).at == Approx(1.2345).epsilon(1e-4));
   CHECK(scanned_minimum(well(0.8345, 0.003), scan).value > -1);  // before there
 }
+
+namespace {
+
+/// The places where a scan looks for a function that is low enough everywhere, so that no minimum is searched; in order.
+std::vector<double> samples_of(const Function& f, Scan scan) {
+  scan.enough = 1e300;
+  std::vector<double> seen;
+  scanned_minimum(
+      [&](double x) {
+        seen.push_back(x);
+        return f(x);
+      },
+      scan);
+  std::ranges::sort(seen);
+  return seen;
+}
+
+/// 0, 1, .. 8 and no farther.
+Scan of_nine() {
+  Scan scan;
+  scan.high = scan.highest = 8;
+  scan.points = 9;
+  scan.lowest = 0;
+  scan.lost = 1e6;
+  scan.rise = 1e5;
+  return scan;
+}
+
+void check_places(const std::vector<double>& found, const std::vector<double>& expected) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t k = 0; k < found.size(); ++k) CHECK(found[k] == Approx(expected[k]).epsilon(1e-13).scale(1));
+}
+
+}  // namespace
+
+TEST_CASE("an interval whose middle lies on the cubic through its neighbours is looked at once") {
+  std::vector<double> halves;
+  for (int k = 0; k <= 16; ++k) halves.push_back(k / 2.0);
+  check_places(samples_of([](double x) { return x * x * x - 5 * x * x + 20 * x; }, of_nine()), halves);
+  // Beside what is lost the cubic has fewer points: a parabola through three, and none where both ends are.
+  Scan scan = of_nine();
+  scan.finest = 0.5;
+  const auto walled = [](double x) { return x < 1.25 || x > 6.75 ? 2e6 : x * x + x; };
+  std::vector<double> expected{0, 1, 1.5};
+  for (double x = 2; x < 6.25; x += 0.5) expected.push_back(x);
+  for (const double x : {6.5, 7.0, 8.0}) expected.push_back(x);
+  check_places(samples_of(walled, scan), expected);
+}
+
+TEST_CASE("an interval is halved on where its middle is off by a tenth of what it rises, and not where nothing rises") {
+  for (const double bump : {-0.104, -0.096, 0.096, 0.104}) {
+    CAPTURE(bump);
+    // Straight but for the middle of [3, 4]: its halves are looked into where it is off by more than 1/10.
+    const auto f = [&](double x) { return x + (x == 3.5 ? bump : 0.0); };
+    Scan scan = of_nine();
+    scan.finest = 0.3;
+    std::vector<double> expected;
+    for (int k = 0; k <= 16; ++k) expected.push_back(k / 2.0);
+    if (std::abs(bump) > 0.1) {
+      // Then the first half's own middle is looked at; by the cubic through 2.5, 3, 3.5, 4 it is well placed, as is the next.
+      expected.push_back(3.25);
+      expected.push_back(3.75);
+      std::ranges::sort(expected);
+    }
+    check_places(samples_of(f, scan), expected);
+  }
+  // Four neighbours that rise by less than a thousandth together.
+  for (const double slope : {0.97e-3 / 3, 1.03e-3 / 3}) {
+    const std::vector<double> found = samples_of([&](double x) { return slope * x; }, of_nine());
+    // At the ends there are three alone, and beside a middle the four rise by two steps and a half: three are halved.
+    CHECK(found.size() == (slope < 1e-3 / 3 ? 9 : 9 + 3));
+  }
+  // Below `finest` nothing is halved; from `dense_from` on everything is, down to `dense`.
+  Scan scan = of_nine();
+  scan.finest = 1;
+  CHECK(samples_of([](double x) { return x * x; }, scan).size() == 9);
+  scan.finest = 1e-3;
+  scan.dense_from = 6;
+  scan.dense = 0.3;
+  check_places(samples_of([](double) { return 1.0; }, scan),
+               {0, 1, 2, 3, 4, 5, 6, 6.25, 6.5, 6.75, 7, 7.25, 7.5, 7.75, 8});
+}
+
+TEST_CASE("beyond the grid strides grow by a quarter, above after thirty alike, up to 36 of the grid's") {
+  Scan scan = of_nine();
+  scan.finest = 1e9;
+  scan.lowest = -200;
+  scan.highest = 8;
+  std::vector<double> expected;
+  double at = 0, stride = 1;
+  while (at > -200) {
+    at = std::max(at - stride, -200.0);
+    stride = std::min(stride * 1.25, 36.0);
+    expected.insert(expected.begin(), at);
+  }
+  for (int k = 0; k <= 8; ++k) expected.push_back(k);
+  check_places(samples_of([](double x) { return x; }, scan), expected);
+  // Only while it falls there: it rises from -3 on.
+  check_places(samples_of([](double x) { return std::abs(x + 2.2); }, scan),
+               {-4.5 + 0.6875, -2.25, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+
+  scan = of_nine();
+  scan.finest = 1e9;
+  scan.highest = 400;
+  scan.rise = 300;
+  expected.clear();
+  for (int k = 0; k <= 8; ++k) expected.push_back(k);
+  at = 8;
+  stride = 1;
+  while (at < 302) {  // until it has risen by 300 above its value at the low end, 2
+    at += stride;
+    expected.push_back(at);
+    if (at > 38) stride = std::min(stride * 1.25, 36.0);
+  }
+  check_places(samples_of([](double x) { return x + (x < 0.5 ? 2 : 0); }, scan), expected);
+  // Until it is lost, where the low end is; no farther than `highest`.
+  scan.lost = 20.5;
+  CHECK(samples_of([](double x) { return x < 0.5 ? 1e9 : x; }, scan).back() == 21);
+  scan.highest = 12.5;
+  CHECK(samples_of([](double x) { return x < 0.5 ? 1e9 : x; }, scan).back() == 12.5);
+}
+
+TEST_CASE("points to be looked at are, but beside one that is there already or outside of the grid") {
+  Scan scan = of_nine();
+  scan.finest = 1e9;
+  scan.also = {-1, 2.5, 4 + 0.97e-6, 5 + 1.03e-6, 6 - 0.97e-6, 7 - 1.03e-6, 9};
+  const std::vector<double> found = samples_of([](double x) { return x; }, scan);
+  check_places(found, {0, 1, 2, 2.5, 3, 4, 5, 5 + 1.03e-6, 6, 7 - 1.03e-6, 7, 8});
+}

@@ -5,6 +5,7 @@
 #include <Eigen/Dense>
 #include <cmath>
 #include <complex>
+#include <stdexcept>
 
 #include "tests/approx.hpp"
 
@@ -281,6 +282,37 @@ TEST_CASE("contour: modes that nothing drives or that nothing reads") {
     CHECK(state[1] == Approx(second).epsilon(1e-10));
     CHECK(std::abs(state[2]) < 1e-10);
   }
+}
+
+TEST_CASE("contour: maps are invertible where their leading factor is more than twice what the fastest is below 0") {
+  const auto map = [](std::vector<double> decay, std::vector<double> input, std::vector<double> initial) {
+    return invertible({RankOneSystem::Kind::map, std::move(decay), std::move(input), {1, 1}, std::move(initial), 0});
+  };
+  // The fastest factor is -.2: the leading one must be above .4.
+  CHECK(map({1.2, 0.59}, {1e-9, 1e-9}, {1, 1}));
+  CHECK_FALSE(map({1.2, 0.61}, {1e-9, 1e-9}, {1, 1}));
+  // It counts where it couples, or where it starts.
+  CHECK(map({1.2, 0.59}, {1e-9, 0}, {1, 1}));
+  CHECK_FALSE(map({1.2, 0.59}, {1e-9, 0}, {1, 0}));
+  // Coupling raises it: of equal modes by the sum of inputs times weights, 1 - .61 + .02.
+  CHECK(map({1.2, 0.61}, {1e-9, 0.02}, {1, 1}));
+  CHECK(map({1.25, 0.4}, {0.01, 0.01}, {1, 1}));
+  CHECK_FALSE(map({1.2501, 0.4}, {0.01, 0.01}, {1, 1}));
+  // No factor below 0: anything does; flows and what does not couple always.
+  CHECK(map({0.99, 0.98}, {0.01, 0.01}, {1, 1}));
+  CHECK(map({1.9, 1.9}, {0, 0}, {1, 1}));
+  CHECK(invertible({RankOneSystem::Kind::flow, {1.9, 50}, {1, 1}, {1, 1}, {1, 1}, 0}));
+  RankOneSystem bad{RankOneSystem::Kind::map, {1.2, 0.61}, {1e-9, 1e-9}, {1, 1}, {1, 1}, 0};
+  CHECK_THROWS_WITH_AS(Contour{bad}, "contour: a map's factors must not be well below 0", std::invalid_argument);
+  bad = {RankOneSystem::Kind::flow, {1, INFINITY}, {1, 1}, {1, 1}, {1, 1}, 0};
+  const char* numbers = "contour: decays must be finite, input and weight not negative";
+  CHECK_THROWS_WITH_AS(Contour{bad}, numbers, std::invalid_argument);
+  bad.decay[1] = 2;
+  bad.weight[0] = -1;
+  CHECK_THROWS_WITH_AS(Contour{bad}, numbers, std::invalid_argument);
+  bad.weight = {1};
+  CHECK_THROWS_WITH_AS(Contour{bad}, "contour: decay, input, weight and initial must have one entry per mode",
+                       std::invalid_argument);
 }
 
 TEST_CASE("bad systems are refused") {

@@ -165,4 +165,16 @@ TEST_CASE("dop853: it tells where stability holds the steps down") {
   CHECK(stepper.current_time_step() * 100 <= 4);
   CHECK(stepper.stiff(1000));
   CHECK(!stepper.stiff(stepper.current_time() + 1));
+  // 150 more steps, of which each takes three quarters of the longest that is stable.
+  const double step = stepper.current_time_step();
+  CHECK(!stepper.stiff(stepper.current_time() + 148 * step));
+  CHECK(stepper.stiff(stepper.current_time() + 152 * step));
+  // At rest there is no error, and a step is five times the one before.
+  for (const double size : {2.95, 3.05}) {
+    Dop853DenseOutput resting({1e-6, 0});
+    resting.initialize({0.0, 0.0}, 0, size / 500);
+    resting.do_step(system);
+    REQUIRE(resting.current_time_step() * 100 == Approx(size).epsilon(1e-13));
+    CHECK(resting.stiff(1000) == (size > 3));
+  }
 }

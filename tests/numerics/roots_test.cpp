@@ -46,6 +46,7 @@ TEST_CASE("a threshold to its tolerance, and to neighbouring numbers at most") {
   CHECK(std::abs(threshold(beyond, 0, 1, 1e-3) - 0.3) <= 0.5e-3);
   CHECK(std::abs(threshold(beyond, 0, 1, 0) - 0.3) <= 0.3 - std::nextafter(0.3, 0));
   CHECK(threshold([](double) { return true; }, 0, 1, 0.25) < 0.25);
+  CHECK(threshold(beyond, 0, 1, 0.5) == 0.375);  // [0, 1], [0, .5], [.25, .5]: no wider than half its end
 }
 
 TEST_CASE("a minimum") {

@@ -213,7 +213,7 @@ TEST_CASE("an interval whose middle lies on the cubic through its neighbours is 
 }
 
 TEST_CASE("an interval is halved on where its middle is off by a tenth of what it rises, and not where nothing rises") {
-  for (const double bump : {-0.104, -0.096, 0.096, 0.104}) {
+  for (const double bump : {-0.1025, -0.0975, 0.0975, 0.1025}) {
     CAPTURE(bump);
     // Straight but for the middle of [3, 4]: its halves are looked into where it is off by more than 1/10.
     const auto f = [&](double x) { return x + (x == 3.5 ? bump : 0.0); };
@@ -230,8 +230,8 @@ TEST_CASE("an interval is halved on where its middle is off by a tenth of what i
     check_places(samples_of(f, scan), expected);
   }
   // Four neighbours that rise by less than a thousandth together.
-  for (const double slope : {0.97e-3 / 3, 1.03e-3 / 3}) {
-    const std::vector<double> found = samples_of([&](double x) { return slope * x; }, of_nine());
+  for (const double slope : {0.98e-3 / 3, 1.02e-3 / 3}) {
+    const std::vector<double> found = samples_of([&](double x) { return 5 + slope * x; }, of_nine());
     // At the ends there are three alone, and beside a middle the four rise by two steps and a half: three are halved.
     CHECK(found.size() == (slope < 1e-3 / 3 ? 9 : 9 + 3));
   }
@@ -285,10 +285,27 @@ TEST_CASE("beyond the grid strides grow by a quarter, above after thirty alike, 
   CHECK(samples_of([](double x) { return x < 0.5 ? 1e9 : x; }, scan).back() == 12.5);
 }
 
+TEST_CASE("a grid ends at its cap, and an end reaches in by a thousandth of its interval") {
+  Scan scan = of_nine();
+  scan.finest = 1e9;
+  scan.highest = 5.5;
+  check_places(samples_of([](double x) { return x; }, scan), {0, 1, 2, 3, 4, 5, 5.5});
+  scan = of_nine();
+  scan.finest = 1e9;
+  scan.enough = -1;
+  for (const double inside : {0.98e-3, 1.02e-3})
+    for (const double at : {inside, 8 - inside}) {
+      CAPTURE(at);
+      const ScannedMinimum found = scanned_minimum([&](double x) { return std::abs(x - at); }, scan);
+      CHECK(found.at == Approx(at).epsilon(1e-5));
+      CHECK(found.at_end == (inside < 1e-3));
+    }
+}
+
 TEST_CASE("points to be looked at are, but beside one that is there already or outside of the grid") {
   Scan scan = of_nine();
   scan.finest = 1e9;
-  scan.also = {-1, 2.5, 4 + 0.97e-6, 5 + 1.03e-6, 6 - 0.97e-6, 7 - 1.03e-6, 9};
+  scan.also = {-1, 2.5, 4 + 0.98e-6, 5 + 1.02e-6, 6 - 0.98e-6, 7 - 1.02e-6, 9};
   const std::vector<double> found = samples_of([](double x) { return x; }, scan);
-  check_places(found, {0, 1, 2, 2.5, 3, 4, 5, 5 + 1.03e-6, 6, 7 - 1.03e-6, 7, 8});
+  check_places(found, {0, 1, 2, 2.5, 3, 4, 5, 5 + 1.02e-6, 6, 7 - 1.02e-6, 7, 8});
 }

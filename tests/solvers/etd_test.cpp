@@ -246,6 +246,8 @@ TEST_CASE("etd: a step, its inside and the next step's size by the definition of
       CHECK(stepper.current_time_step() ==
             Approx(h * 0.9 * std::pow(50, 1 / (static_cast<double>(stages) + 1))).epsilon(which == 3 ? 1e-2 : 1e-6));
       CHECK(stepper.statistics().rejected == 0);
+      CHECK((stepper.statistics().newton_iterations > 0) ==
+            (which == 3));  // one correction is exact where all is affine
     }
 }
 
@@ -288,6 +290,22 @@ TEST_CASE("etd: before the first step there is the start, and a new start keeps 
   fresh.do_step(system);
   CHECK(stepper.current_state() == fresh.current_state());
   CHECK(stepper.current_shared()[0] == fresh.current_shared()[0]);
+  // Another system of as many modes is read anew, and the same one after a reset.
+  LeastSquares other({1.0, 0.3}, {0.2, 0.1}, 0.5);
+  const auto steps_alike = [&] {
+    EtdDenseOutput anew({1e-8});
+    for (EtdDenseOutput* each : {&stepper, &anew}) {
+      each->initialize({4, 1}, 7, 0.1);
+      each->do_step(other);
+    }
+    CHECK(stepper.current_state() == anew.current_state());
+    CHECK(stepper.current_shared()[0] == anew.current_shared()[0]);
+  };
+  steps_alike();
+  other.A = {0.6, 0.9};
+  other.b = {0.1, 0.4};
+  stepper.reset();
+  steps_alike();
   // Growth by more than e^4 in a step is refused: 10 is quartered, once.
   const LeastSquares growing({-1.0}, {0.0});
   EtdDenseOutput growth({1e-8});

@@ -254,6 +254,56 @@ TEST_CASE("sdirk4: the denominator test") {
   CHECK_FALSE(stepper.attempt(0.5, {}));
 }
 
+TEST_CASE(
+    "sdirk4: before the first step there is the start; another system is read anew, and the same one after a reset") {
+  const LeastSquares system = problem.system();
+  Sdirk4DenseOutput stepper({1e-8});
+  stepper.initialize({2, 5}, 3, 0.1);
+  std::vector<double> M;
+  stepper.calc_state(3.05, M);
+  CHECK(M == std::vector<double>{2, 5});
+  CHECK(stepper.current_state() == M);
+  stepper.do_step(system);
+  CHECK(stepper.previous_state()[1] == Approx(5).epsilon(1e-15));
+  LeastSquares other({1.0, 0.3}, {0.2, 0.1}, 0.5);
+  const auto steps_alike = [&] {
+    Sdirk4DenseOutput anew({1e-8});
+    for (Sdirk4DenseOutput* each : {&stepper, &anew}) {
+      each->initialize({4, 1}, 7, 0.1);
+      each->do_step(other);
+    }
+    CHECK(stepper.current_state() == anew.current_state());
+    CHECK(stepper.current_shared()[0] == anew.current_shared()[0]);
+  };
+  steps_alike();
+  other.A = {0.6, 0.9};
+  other.b = {0.1, 0.4};
+  stepper.reset();
+  steps_alike();
+  // The controlled stepper: a step that is too large is a tenth as large at least, one without a solution a quarter.
+  Sdirk4Controlled controlled({1e-8});
+  std::vector<double> x{2, 5};
+  double t = 3, dt = 1e3;
+  CHECK_FALSE(controlled.try_step(system, x, t, dt).accepted);
+  CHECK(x == std::vector<double>{2, 5});
+  CHECK(t == 3);
+  CHECK(dt == Approx(100).epsilon(1e-13));
+  const LeastSquares growing({1.0}, {10.0});
+  x = {1};
+  dt = 0.5;
+  CHECK_FALSE(controlled.try_step(growing, x, t, dt).accepted);
+  CHECK(dt == 0.125);
+  CHECK(controlled.statistics().rejected == 2);
+  Sdirk4 single;
+  dt = 1e-3;
+  std::vector<double> expected{1};
+  CHECK(controlled.try_step(growing, x, t, dt).accepted);
+  single.do_step(growing, expected, 3, 1e-3);
+  CHECK(x[0] == Approx(expected[0]).epsilon(1e-14));
+  CHECK(t == 3.001);
+  CHECK(dt == 1e-3);  // not larger, right after a rejection
+}
+
 TEST_CASE("sdirk4: bad input") {
   const LeastSquares system = problem.system();
   std::vector<double> wrong{1.0};

@@ -2,10 +2,13 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "tests/approx.hpp"
 
@@ -70,6 +73,57 @@ TEST_CASE("a flow that leaves is diverged, with what came before") {
   CHECK(*flow.diverged_at == Approx(1).epsilon(1e-3));
   REQUIRE(flow.times.size() == 2);
   CHECK(flow.states[1][0] == Approx(2).epsilon(1e-9));
+}
+
+TEST_CASE("the first step is a thousandth of the largest over the fastest, at most all of the time") {
+  // Dormand and Prince's second stage is a fifth of a step on.
+  for (const double span : {10.0, 1e-3}) {
+    std::vector<double> seen;
+    const auto rate = [&](std::span<const double> x, std::span<double> out) {
+      seen.push_back(x[0]);
+      out[0] = 3;
+      out[1] = -4;
+    };
+    const FlowSolution flow = integrate_flow(rate, std::array{8.0, -2.0}, std::array{1.0, 1 + span}, {});
+    CHECK(flow.states[1][1] == Approx(-2 - 4 * span).epsilon(1e-12));
+    const double step = std::min(span, 1e-3 * 8 / 4);
+    const auto moved = std::ranges::find_if(seen, [](double x) { return x != 8; });
+    REQUIRE(moved != seen.end());
+    CHECK(*moved - 8 == Approx(3 * step / 5).epsilon(1e-9));
+  }
+  // Nothing that moves, or nothing to measure by: one step.
+  int calls = 0;
+  const auto still = [&](std::span<const double>, std::span<double> out) {
+    ++calls;
+    out[0] = 0;
+  };
+  const FlowSolution flow = integrate_flow(still, std::array{5.0}, std::array{0.0, 2.0}, {});
+  CHECK(flow.steps == 1);
+  CHECK(flow.states[1][0] == 5);
+}
+
+TEST_CASE("a flow ends where its own criterion says, at the start too, and a single time asks for nothing") {
+  FlowOptions options;
+  options.diverged = [](std::span<const double> x) { return x[0] < 0; };
+  const std::array<double, 3> times{0, 0.5, 3};
+  const FlowSolution flow = integrate_flow(rotation, std::array{1.0, 0.0}, times, options);  // cos t
+  REQUIRE(flow.times.size() == 2);
+  REQUIRE(flow.diverged_at);
+  CHECK(*flow.diverged_at > std::acos(0.0));
+  CHECK(*flow.diverged_at < 3);
+  const FlowSolution at_once = integrate_flow(rotation, std::array{-1.0, 0.0}, times, options);
+  CHECK(at_once.diverged_at == 0);
+  CHECK(at_once.times.empty());
+  options.diverged = {};
+  options.divergence_limit = 1.5;
+  CHECK(integrate_flow(rotation, std::array{0.0, -2.0}, times, options).diverged_at == 0);
+  CHECK_FALSE(integrate_flow(rotation, std::array{0.0, -1.0}, times, options).diverged_at);
+  const FlowSolution one = integrate_flow(rotation, std::array{1.0, 0.0}, std::array{4.0}, options);
+  CHECK(one.times == std::vector<double>{4});
+  CHECK(one.steps == 0);
+  options.atol = -1;
+  CHECK_THROWS_WITH_AS(integrate_flow(rotation, std::array{1.0, 0.0}, times, options), "tolerances must be positive",
+                       std::invalid_argument);
 }
 
 TEST_CASE("what does not fit a flow is refused") {

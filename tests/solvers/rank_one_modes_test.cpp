@@ -2,7 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
+#include <span>
+#include <vector>
 
 #include "tests/approx.hpp"
 
@@ -119,4 +123,37 @@ TEST_CASE("rank one modes: more of a row than is kept, and powers of either kind
   CHECK(power_of(RankOneSystem::Kind::flow, 2, 3) == Approx(std::exp(-6)).epsilon(1e-15));
   CHECK(power_of(RankOneSystem::Kind::map, 1e-12, 1e12) == Approx(std::exp(-1)).epsilon(1e-12));
   CHECK(power_of(RankOneSystem::Kind::map, 1.5, 3) == -0.125);
+}
+
+TEST_CASE("rank one modes: the error is a rounding of every residue, and of every decay over all the time") {
+  const double unit = std::numeric_limits<double>::epsilon();
+  double p = 0;
+  // One mode alone: p = w s_0 (1 - d + b w)^t, off by one rounding and by t of the larger of d and b w.
+  for (const double b : {0.01, 0.5})
+    for (const double t : {0.0, 3.0, 40.0}) {
+      CAPTURE(b);
+      CAPTURE(t);
+      const RankOneModes modes({RankOneSystem::Kind::map, {0.3}, {b}, {2}, {-5}, 0});
+      const double error = modes.functionals(t, {}, std::span(&p, 1));
+      CHECK(p == Approx(-10 * std::pow(0.7 + 2 * b, t)).epsilon(1e-13));
+      CHECK(error / unit == Approx(1 + std::max(0.3, 2 * b) * t).epsilon(1e-12));
+    }
+  // Modes that are not driven, beside one that is and starts at 0: residues start/(1 - g), g = b w/(d - d_i).
+  const RankOneModes modes({RankOneSystem::Kind::flow, {0.3, 0.5, 0.2}, {0, 0, 0.1}, {2, 1, 0.4}, {3, -1, 0}, 0});
+  const double first = 6 / (1 - 0.04 / (0.2 - 0.3)), second = -1 / (1 - 0.04 / (0.2 - 0.5)), pole = 0.2 - 0.04;
+  // Of the pole: f/slope with f = sum of starts over distances, slope = b w/distance^2.
+  const double start = 6 / (0.3 - pole), other = -1 / (0.5 - pole), slope = 0.04 / (0.04 * 0.04);
+  const double third = (start + other) / slope;
+  for (const double t : {0.0, 2.0, 9.0}) {
+    const double a = std::exp(-0.3 * t), b = std::exp(-0.5 * t), c = std::exp(-pole * t);
+    const double error = modes.functionals(t, {}, std::span(&p, 1));
+    CHECK(p == Approx(first * a + second * b + third * c).epsilon(1e-13));
+    const double expected = std::abs(first) * a * (1 + 0.3 * t) + std::abs(second) * b * (1 + 0.5 * t) +
+                            (start - other) / slope * c + 0.2 * t * std::abs(third) * c;
+    CHECK(error / unit == Approx(expected / std::abs(p)).epsilon(1e-12));
+  }
+  // Nothing at all has no error; what leaves the numbers is not known.
+  CHECK(RankOneModes({RankOneSystem::Kind::flow, {0.3}, {0.1}, {1}, {0}, 0}).functionals(1, {}, std::span(&p, 1)) == 0);
+  CHECK(std::isinf(
+      RankOneModes({RankOneSystem::Kind::flow, {-1}, {0.1}, {1}, {1}, 0}).functionals(1e4, {}, std::span(&p, 1))));
 }

@@ -148,3 +148,44 @@ TEST_CASE("never stable, and stable for ever") {
   CHECK(std::isinf(always.first));
   CHECK(std::isinf(always.last));
 }
+
+TEST_CASE("the search goes up by 15% a step, to where the fastest mode has grown by ten a period twelve times") {
+  std::vector<double> asked;
+  const auto at = [](double rate) { return gradient_descent({1, 0.5}, rate, 1.0, 3); };
+  const auto few = [&](double rate) {
+    asked.push_back(rate);
+    return gradient_descent({1, 0.3}, rate, 1.0, 3);
+  };
+  const StabilityBoundary found = stability_boundary(at, few, 0.1);
+  CHECK(found.complete);
+  std::ranges::sort(asked);
+  asked.erase(std::unique(asked.begin(), asked.end(), [](double a, double b) { return b < a * (1 + 1e-9); }),
+              asked.end());
+  // |1 - rate| >= 10 from 0.1 * 1.15^34 = 11.58 on. Between them the top of a rise of the second mode's own
+  // det(1 - A) = 2 y - 2 y^2, y = 0.3 rate = 1/2, where the first is unstable; that of the first is where all is stable.
+  std::vector<double> expected;
+  for (int k = 0; k <= 34 + 11; ++k) expected.push_back(0.1 * std::pow(1.15, k));
+  const auto has = [&](double value) {
+    return std::ranges::any_of(asked, [&](double a) { return std::abs(a / value - 1) < 1e-6; });
+  };
+  for (const double value : expected) CHECK(has(value));
+  CHECK(asked.back() == Approx(expected.back()).epsilon(1e-12));
+  CHECK(has(0.5 / 0.3));
+  CHECK_FALSE(has(0.5));
+  CHECK(asked.size() < expected.size() + 30);
+}
+
+TEST_CASE("a start that is not stable is a sixteenth as large, and so on") {
+  const auto at = [](double rate) { return gradient_descent({1, 0.5}, rate, 1.0, 3); };
+  std::vector<double> asked;
+  const auto few = [&](double rate) {
+    asked.push_back(rate);
+    return at(rate);
+  };
+  stability_boundary(at, few, 40);
+  REQUIRE(asked.size() > 3);
+  CHECK(asked[0] == 40);
+  CHECK(asked[1] == 2.5);
+  CHECK(asked[2] == 0.15625);
+  CHECK(asked[3] == 0.15625);  // how far its oscillation turns
+}

@@ -80,9 +80,9 @@ std::vector<double> padded(const std::vector<double>& values, double with) {
 }
 
 std::vector<double> product(std::span<const double> a, std::span<const double> b) {
-  std::vector<double> result((a.size() + 7) / 8 * 8, 0.0);
-  for (std::size_t i = 0; i < a.size(); ++i) result[i] = a[i] * b[i];
-  return result;
+  std::vector<double> result(a.begin(), a.end());
+  for (std::size_t i = 0; i < a.size(); ++i) result[i] *= b[i];
+  return padded(result, 0.0);
 }
 
 // expm1 for complex arguments without cancellation near 0.

@@ -393,10 +393,6 @@ void EtdDenseOutput::calc_state(double t, state_type& M) const {
 }
 
 void EtdDenseOutput::calc_shared(double t, std::span<double> p) const {
-  if (!stepped_) {
-    std::copy(p_.begin(), p_.end(), p.begin());
-    return;
-  }
   dense(t, scratch_);
   for (std::size_t l = 0; l < m_; ++l) p[l] = dot(&W_[l * stride_], scratch_.data(), stride_);
 }

@@ -43,6 +43,7 @@ class EtdDenseOutput {
   void stop_at(double t) { control_.stop_at(t); }
 
   void calc_state(double t, state_type& M) const;
+  /// After the first step only.
   void calc_shared(double t, std::span<double> p) const;
   const state_type& current_state() const;
   std::span<const double> current_shared() const { return p_; }

@@ -72,7 +72,7 @@ class Sdirk4 {
   std::span<const double> shared() const;  ///< p at the current state
   /// sum_i |W_li M_i| at the current state, per shared scalar.
   std::span<const double> magnitude() const;
-  /// M and p at `t` in the last accepted step, by the method's continuous extension of order 4.
+  /// M and p at `t` in the last accepted step, by the method's continuous extension of order 4; until the next attempt.
   void interpolate(double t, std::span<double> M) const;
   void interpolate_shared(double t, std::span<double> p) const;
   /// The error estimate of the last attempt, per mode.

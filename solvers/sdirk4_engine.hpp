@@ -57,7 +57,6 @@ class Sdirk4::Engine {
   void interpolate_linear(const std::array<double, 5>& weights, std::span<double> M) const;
   double interpolate_shared_linear(const std::array<double, 5>& weights) const;
   void error_linear(std::span<double> out) const;
-  void tabulate_for_output() const;
 
   // Any other.
   void bind_general();
@@ -74,8 +73,9 @@ class Sdirk4::Engine {
   bool has_g_ = false, moments_known_ = false;
   double smallest_rate_ = 0, shift_ = 0;
   std::vector<double> A_, u_, g_;
-  mutable double table_h_ = 0;
-  mutable std::vector<double> scratch_, E_, V_, G_;
+  double table_h_ = 0;
+  std::vector<double> E_, V_, G_;
+  mutable std::vector<double> scratch_;
   kernels::StepMoments moments_, start_moments_;
   std::array<double, 6> state_moments_new_{};
   std::array<double, 5> forcing_{}, forcing_kept_{};

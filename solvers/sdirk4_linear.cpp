@@ -88,13 +88,6 @@ void Sdirk4::Engine::bind_linear() {
     throw std::invalid_argument("sdirk4: the system's coefficients are not finite");
 }
 
-void Sdirk4::Engine::tabulate_for_output() const {
-  kernels::StepMoments unused;
-  kernels::sdirk_tabulate(E_.size(), gamma * h_kept_, A_.data(), u_.data(), has_g_ ? g_.data() : nullptr, W_.data(),
-                          q_new_.data(), E_.data(), V_.data(), G_.data(), unused);
-  table_h_ = 0;  // the moments of the current state are not those of this table
-}
-
 bool Sdirk4::Engine::attempt_linear(const Tolerances& tolerances) {
   const double hg = gamma * h_;
   if (!(1 + hg * smallest_rate_ > 0)) return false;
@@ -141,8 +134,6 @@ void Sdirk4::Engine::accept_linear() {
 }
 
 void Sdirk4::Engine::interpolate_linear(const std::array<double, 5>& weights, std::span<double> M) const {
-  // The tables may already belong to the next, rejected or changed, step size.
-  if (table_h_ != h_kept_) tabulate_for_output();
   kernels::sdirk_apply(E_.size(), E_.data(), V_.data(), has_g_ ? G_.data() : nullptr, q_new_.data(), scratch_.data(),
                        combine(weights, forcing_kept_));
   std::copy_n(scratch_.begin(), n_, M.begin());

@@ -245,3 +245,26 @@ TEST_CASE("what cannot be done is refused") {
     CHECK(std::string(error.what()).starts_with("largest eigenvalues: the 3 largest of 2000 did not converge within"));
   }
 }
+
+TEST_CASE("spaces that are exhausted in the midst of a chain, and eigenvalues beyond the numbers") {
+  // Four distinct eigenvalues, of which a Krylov space finds one copy each.
+  std::vector<double> d;
+  for (std::size_t i = 0; i < 100; ++i) d.push_back(i < 2 ? 3 : i < 50 ? 2 : i < 80 ? -1 : 0.5);
+  const LargestEigen found = largest_eigenvalues(d.size(), 4, diagonal(d), {}, {.subspace = 40});
+  const std::vector<double> expected{3, 3, 2, 2};
+  for (std::size_t j = 0; j < 4; ++j) CHECK(std::abs(found.values[j] - expected[j]) <= 1e-13);
+  CHECK(loss_of_orthonormality(found.vectors) <= 1e-13);
+  // All entries 1e307: the largest is 64 of them.
+  const auto huge = [](std::span<const double> x, std::span<double> y) {
+    double sum = 0;
+    for (const double v : x) sum += v;
+    for (double& v : y) v = 1e307 * sum;
+  };
+  CHECK_THROWS_WITH_AS(largest_eigenvalues(64, 1, huge), "largest eigenvalues: one of them is too large for a number",
+                       std::runtime_error);
+  const auto large = [&](std::span<const double> x, std::span<double> y) {
+    huge(x, y);
+    for (double& v : y) v /= 4;
+  };
+  CHECK(std::abs(largest_eigenvalues(64, 1, large).values[0] / 1.6e308 - 1) <= 1e-13);
+}

@@ -309,3 +309,24 @@ TEST_CASE("points to be looked at are, but beside one that is there already or o
   const std::vector<double> found = samples_of([](double x) { return x; }, scan);
   check_places(found, {0, 1, 2, 2.5, 3, 4, 5, 5 + 1.02e-6, 6, 7 - 1.02e-6, 7, 8});
 }
+
+TEST_CASE("of more than a hundred minima the hundred lowest are looked into") {
+  for (const double tilt : {1e-3, -1e-3}) {
+    CAPTURE(tilt);
+    Scan scan = of_nine();
+    scan.high = scan.highest = 400;
+    scan.points = 401;
+    scan.finest = 1e9;
+    scan.enough = -1e9;
+    std::size_t finer = 0;
+    const ScannedMinimum found = scanned_minimum(
+        [&](double x) {
+          finer += x != std::round(x) && std::abs(x - (tilt > 0 ? 0 : 400)) > 203;
+          return std::cos(std::acos(-1.0) * x) + tilt * x;
+        },
+        scan);
+    CHECK(found.minima == 100);
+    CHECK(finer == 0);  // none of the higher half
+    CHECK(found.at == Approx(tilt > 0 ? 1 : 399).epsilon(1e-3));
+  }
+}

@@ -149,6 +149,10 @@ TEST_CASE("without coupling a source changes nothing, and p is a sum of powers h
     CHECK(s[0] == Approx(std::pow(0.8, 478)).epsilon(1e-12));
     CHECK(s[1] == 0);
     CHECK(s[2] == -0.25);
+    double values[2];
+    CHECK(contour.functionals(2, std::vector<std::vector<double>>{{3, 5, 7}}, values) == 0);
+    CHECK(values[0] == Approx(0.64 * 0.64 + 0.25).epsilon(1e-14));
+    CHECK(values[1] == Approx(3 * 0.64 * 0.64 + 7 * 0.25).epsilon(1e-14));
   }
   const Contour flow({RankOneSystem::Kind::flow, {0.5, 1e-9}, {0, 0}, {1, 1}, {1, 1e-12}, 3.0});
   CHECK(flow.shared(1e9) == Approx(1e-12 * std::exp(-1)).epsilon(1e-12));

@@ -421,6 +421,16 @@ TEST_CASE("etd: bad input") {
   const IsotropicSign sign(0.01, 10, 2);
   stepper.initialize({0.5, 0.5}, 0, 0.1);
   CHECK_THROWS_WITH_AS(stepper.do_step(sign), doctest::Contains("use the integrator sdirk4"), std::invalid_argument);
+  LeastSquares broken = problem.system();
+  broken.w = {1};
+  stepper.initialize(problem.start(), 0, 0.1);
+  CHECK_THROWS_WITH_AS(stepper.do_step(broken), "etd: row 0 of W has 1 entries, not 2", std::invalid_argument);
+  broken = problem.system();
+  broken.b[1] = INFINITY;
+  CHECK_THROWS_WITH_AS(stepper.do_step(broken), "etd: the system's coefficients are not finite", std::invalid_argument);
+  stepper.initialize({}, 0, 0.1);
+  CHECK_THROWS_WITH_AS(stepper.do_step(LeastSquares{}), "etd: the system has no modes or no shared scalars",
+                       std::invalid_argument);
   stepper.initialize({0.5}, 0, 0.1);
   CHECK_THROWS_WITH_AS(stepper.do_step(sign), doctest::Contains("1 modes, the system 2"), std::invalid_argument);
 }

@@ -136,6 +136,51 @@ TEST_CASE("one block of several coordinates is its own source by all of them") {
     }
 }
 
+TEST_CASE("a drive takes the place of p and source, and sums over modes are weighted moments") {
+  LinearModes modes;
+  modes.x = {0.1, 0.7, 0.3};
+  modes.weight = {1, 0.25, 2};
+  modes.feedback = {0.5, 2, 1};
+  modes.own = {0.3, -0.1, 0.2};
+  modes.source = 5;
+  LinearPhases state(modes, {1, 2});
+  CHECK(state.modes() == 3);
+  CHECK(state.blocks() == 2);
+  const std::vector<double> start{2, 3, 4};
+  std::ranges::copy(start, state.moment(1, 1, 1).begin());
+  std::ranges::copy(std::vector<double>{7, 8, 9}, state.moment(1, 0, 1).begin());
+  CHECK(state.sum(1, 1, 1, std::vector<double>{1, 10, 100}) == 432);
+  CHECK(state.sum(1, 1, 0, std::vector<double>{1, 10, 100}) == 987);
+  CHECK(state.sum(0, 0, 0, std::vector<double>{1, 10, 100}) == 0);
+  Phase phase;
+  phase.noise_scale = 0.5;
+  phase.blocks.resize(2);
+  phase.blocks[1].r = 2;
+  phase.blocks[1].T0 = {1, 0, 0, 0.5};
+  phase.blocks[1].T1 = {0, 0, 0, 1};
+  phase.blocks[1].e = {0, 2};
+  phase.blocks[1].n = {0, 3};
+  phase.blocks[1].omega = 0.25;
+  LinearPhases free = state;
+  const double p = 4 * (2 + 0.25 * 3 + 2 * 4);
+  CHECK(state.apply_driven(phase, 0.7) == Approx(p).epsilon(1e-14));
+  CHECK(free.apply(phase) == Approx(p).epsilon(1e-14));
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double T = 0.5 + modes.x[i], S = 4 * start[i];
+    CHECK(state.moment(1, 1, 1)[i] ==
+          Approx(T * T * start[i] + 0.25 * 9 * 0.5 * (modes.own[i] * S + modes.feedback[i] * 0.7)).epsilon(1e-14));
+    CHECK(free.moment(1, 1, 1)[i] ==
+          Approx(T * T * start[i] + 0.25 * 9 * 0.5 * (modes.own[i] * S + modes.feedback[i] * (p + 5))).epsilon(1e-14));
+    CHECK(state.moment(1, 0, 1)[i] == Approx(T * (7 + static_cast<double>(i))).epsilon(1e-14));
+    CHECK(state.moment(0, 0, 0)[i] == 0);
+  }
+  // Without noise neither counts, and p is not read.
+  phase.noise_scale = 0;
+  const double before = state.moment(1, 1, 1)[2];
+  CHECK(state.apply_driven(phase, 100) == 0);
+  CHECK(state.moment(1, 1, 1)[2] == Approx(0.64 * before).epsilon(1e-14));
+}
+
 TEST_CASE("bad shapes are refused") {
   LinearModes modes;
   CHECK_THROWS_WITH(LinearPhases(modes, {1}), "linear modes: there are none");

@@ -325,3 +325,14 @@ TEST_CASE("coordinates that neither the noise nor the readout sees are left out"
   CHECK(found.system.rest[0].size() == 4);
   CHECK(found.system.period[0].phase.blocks[0].T0[2 * 4 + 3] == 0.5 * found.unit[0][3] / found.unit[0][2]);
 }
+
+TEST_CASE("a block that nothing sees at all keeps its coordinates") {
+  PeriodicPhases s = momentum();
+  for (PhaseRun& run : s.period) run.phase.blocks.push_back(block_of(2, {0.5, 0.25, 0, 0.5}, {}));
+  s.sizes = {3, 2};
+  s.rest = {{1, 1, 0}, {0, 0}};
+  s.readout = {{1, 0, 0}, {0, 0}};
+  const BalancedPhases found = balanced(s);
+  CHECK(found.system.sizes == std::vector<std::size_t>{3, 2});
+  CHECK(found.system.period[0].phase.blocks[1].T0[1] * found.unit[1][0] / found.unit[1][1] == 0.25);
+}

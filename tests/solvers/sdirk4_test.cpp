@@ -193,6 +193,48 @@ TEST_CASE("sdirk4: a general constant source is not taken for one proportional t
   }
 }
 
+TEST_CASE("sdirk4: a guess that leaves the domain of the source comes back half way") {
+  // q' = -q - log q: Newton's first step from 5 over so long a time lands below 0, where there is no logarithm. The stages by
+  // bisection.
+  struct Logarithm : LeastSquares {
+    Logarithm() : LeastSquares({1.0}, {1.0}) {}
+    void coefficients(double, std::span<const double> p, std::span<double> rate,
+                      std::span<double> source) const override {
+      rate[0] = 1;
+      source[0] = -std::log(p[0]);
+    }
+    void sensitivity(double, std::span<const double> p, std::span<const double>, std::span<double> u) const override {
+      u[0] = -1 / p[0];
+    }
+    bool affine() const override { return false; }
+  } system;
+  const double a[5][5] = {{1.0 / 4},
+                          {1.0 / 2, 1.0 / 4},
+                          {17.0 / 50, -1.0 / 25, 1.0 / 4},
+                          {371.0 / 1360, -137.0 / 2720, 15.0 / 544, 1.0 / 4},
+                          {25.0 / 24, -49.0 / 48, 125.0 / 16, -85.0 / 12, 1.0 / 4}};
+  const double h = 80;
+  double k[5], y = 0;
+  for (int i = 0; i < 5; ++i) {
+    double start = 5;
+    for (int j = 0; j < i; ++j) start += h * a[i][j] * k[j];
+    double low = -700, high = 10;  // log y, of y + h/4 (y + log y) = start
+    for (int halving = 0; halving < 200; ++halving) {
+      const double middle = (low + high) / 2;
+      (std::exp(middle) + h / 4 * (std::exp(middle) + middle) < start ? low : high) = middle;
+    }
+    y = std::exp(low);
+    k[i] = -y - low;
+  }
+  Sdirk4 stepper;
+  const std::vector<double> M{5.0};
+  stepper.begin(system, M, 0);
+  REQUIRE(stepper.attempt(h, {1e-12, 0}));
+  stepper.accept();
+  CHECK(stepper.shared()[0] == Approx(y).epsilon(1e-9));
+  CHECK(stepper.state()[0] == Approx(y).epsilon(1e-9));
+}
+
 TEST_CASE("sdirk4: L-stable, a mode far beyond its relaxation is slaved in one step") {
   const LeastSquares system({1e12, 1.0}, {1e11, 0.1});
   std::vector<double> M{1.0, 1.0};
@@ -313,4 +355,10 @@ TEST_CASE("sdirk4: bad input") {
   broken.A[0] = std::nan("");
   std::vector<double> M = problem.start();
   CHECK_THROWS_WITH_AS(Sdirk4().do_step(broken, M, 0, 1), doctest::Contains("not finite"), std::invalid_argument);
+  broken.w = {1};
+  CHECK_THROWS_WITH_AS(Sdirk4().do_step(broken, M, 0, 1), "sdirk4: row 0 of W has 1 entries, not 2",
+                       std::invalid_argument);
+  std::vector<double> none;
+  CHECK_THROWS_WITH_AS(Sdirk4().do_step(LeastSquares{}, none, 0, 1),
+                       "sdirk4: the system has no modes or no shared scalars", std::invalid_argument);
 }

@@ -189,3 +189,22 @@ TEST_CASE("a start that is not stable is a sixteenth as large, and so on") {
   CHECK(asked[2] == 0.15625);
   CHECK(asked[3] == 0.15625);  // how far its oscillation turns
 }
+
+TEST_CASE(
+    "the system that decides may be stable far beyond the one that guides, or far below it, or always, or never") {
+  const auto of = [](double x) { return [x](double rate) { return gradient_descent({x}, rate, 1.0, 3); }; };
+  // One mode: (1 - y)^2 + 2 y^2 = 1 at y = 2/3.
+  for (const double x : {0.02, 0.5, 1.0, 3.0, 40.0}) {
+    CAPTURE(x);
+    CHECK(stability_boundary(of(x), of(1), 0.01).first == Approx(2 / (3 * x)).epsilon(1e-10));
+  }
+  const auto constant = [](double factor) {
+    return [factor](double) {
+      PeriodicPhases system = with_modes({1}, 3, 1);
+      system.period = {{phase_of(1, {factor}, {}, {0.1}, {1}, 1), 1}};
+      return system;
+    };
+  };
+  CHECK(std::isinf(stability_boundary(constant(0.5), of(1), 0.01).first));
+  CHECK(std::isnan(stability_boundary(constant(1.5), of(1), 0.01).first));
+}

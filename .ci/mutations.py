@@ -112,7 +112,7 @@ EQUIVALENT = {
         "pixels of 8 bits have no eigenvalue between 1e-12 and 1e-12 of their largest",
     ("models/least_squares/theory.cpp", "direct_until = std::min(contour->earliest(), 256.0);"):
         "from its earliest step on, which is before 256, the contour has the same numbers",
-    ("models/least_squares/linear_methods/gram_covariance.cpp", "order.push_back(1.04 * (c - shared) / own);"):
+    ("solvers/gram_covariance.cpp", "order.push_back(1.04 * (c - shared) / own);"):
         "the same whole number for fewer than 25 workers",
     ("models/least_squares/reduced_noise.cpp",
      "if (std::any_of(weight.begin(), weight.end(), [](double w) { return !(w > 0); })) continue;"):
@@ -150,6 +150,15 @@ EQUIVALENT = {
         "4% of the last term is rounding where the series begins",
     ("solvers/gram_covariance.cpp", "add_outer(std::move(y), response[w]);"): "x y' + y x' either way",
     ("solvers/gram_covariance.cpp", "add_outer(std::move(half), std::move(z));"): "x y' + y x' either way",
+    ("solvers/gram_covariance.cpp", "out.diagonal[a][l * entries_ + k] += factor * pattern[k] * pattern[l];"):
+        "the same entries in another order",
+    ("solvers/gram_covariance.cpp",
+     "Sigma[j * r + c] * noise[d] * noise[i] + Sigma[d * r + j] * noise[c] * noise[i];"): "Sigma is symmetric",
+    ("solvers/gram_covariance.cpp",
+     "const double *from = covariance_.data() + place(col, row), *lambda = problem_.eigenvalue.data() + at;"):
+        "summed over rows and columns alike",
+    ("solvers/gram_covariance.cpp", "for (std::size_t w = 1; w < problem_.sources; ++w)"):
+        "an exchange of sources puts the first last, where it is found all the same",
     ("models/muon/learning_rates.cpp", "progress_ += gamma_; gamma_ = local_->gamma(progress_);"):
         "gamma is 0 before the first step: the same sum, added up one step later",
 }
@@ -179,7 +188,7 @@ INDIFFERENT = {
 }
 # Functions whose arguments may be swapped without a difference.
 SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "dot_in_order", "gcd", "lcm", "if", "while", "for", "switch",
-             "catch", "return", "sizeof", "decltype", "assert", "CHECK", "format", "minmax"}
+             "catch", "return", "sizeof", "decltype", "assert", "CHECK", "format", "minmax", "symmetric_entries", "bilinear_form"}
 WHOLE_NUMBERS = {"int", "unsigned", "size_t", "ptrdiff_t", "int64_t", "uint64_t", "uint32_t", "int32_t", "uint8_t", "size",
                  "bool", "string", "string_view", "char", "place", "count", "index", "begin", "end"}
 

@@ -19,11 +19,11 @@ namespace edgewise::solvers {
 namespace sdirk4_table {
 inline constexpr double gamma = 0.25;
 inline constexpr std::array<double, 5> c = {1.0 / 4, 3.0 / 4, 11.0 / 20, 1.0 / 2, 1.0};
-inline constexpr double a[5][5] = {{1.0 / 4, 0, 0, 0, 0},
-                                   {1.0 / 2, 1.0 / 4, 0, 0, 0},
-                                   {17.0 / 50, -1.0 / 25, 1.0 / 4, 0, 0},
-                                   {371.0 / 1360, -137.0 / 2720, 15.0 / 544, 1.0 / 4, 0},
-                                   {25.0 / 24, -49.0 / 48, 125.0 / 16, -85.0 / 12, 1.0 / 4}};
+inline constexpr double a[5][5] = {{gamma, 0, 0, 0, 0},
+                                   {1.0 / 2, gamma, 0, 0, 0},
+                                   {17.0 / 50, -1.0 / 25, gamma, 0, 0},
+                                   {371.0 / 1360, -137.0 / 2720, 15.0 / 544, gamma, 0},
+                                   {25.0 / 24, -49.0 / 48, 125.0 / 16, -85.0 / 12, gamma}};
 inline constexpr std::array<double, 5> error = {25.0 / 24 - 59.0 / 48, -49.0 / 48 + 17.0 / 96, 125.0 / 16 - 225.0 / 32,
                                                 0.0, 1.0 / 4};
 }  // namespace sdirk4_table

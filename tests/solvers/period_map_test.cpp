@@ -191,6 +191,13 @@ TEST_CASE("moments of coordinates, frozen modes, and systems without noise") {
   still.period[0].phase.blocks[0].n = {};
   CHECK(PeriodMap(still).frozen(0));
 
+  // Mode by mode: gradient descent leaves those at 0 where they are, and jumps over the minimum of those at 2/rate.
+  PeriodicPhases sgd = still;
+  sgd.modes.x = sgd.modes.weight = sgd.modes.feedback = sgd.modes.own = {0.5, 0, 5, 0};
+  sgd.period[0].phase.blocks[0].T1[0] = -0.4;
+  const PeriodMap of_sgd(sgd);
+  for (std::size_t i = 0; i < 4; ++i) CHECK(of_sgd.frozen(i) == (i % 2 == 1));
+
   PeriodicPhases quiet = momentum({1}, 3);
   quiet.period[0].phase.noise_scale = 0;
   CHECK_THROWS_AS(PeriodMap{quiet}, std::invalid_argument);

@@ -268,3 +268,18 @@ TEST_CASE("spaces that are exhausted in the midst of a chain, and eigenvalues be
   };
   CHECK(std::abs(largest_eigenvalues(64, 1, large).values[0] / 1.6e308 - 1) <= 1e-13);
 }
+
+TEST_CASE("every column of a start must have a direction, of small operators and of large ones") {
+  for (const std::size_t n : {5U, 200U}) {
+    const std::vector<double> d = spikes(n);
+    for (const std::size_t bad : {0U, 1U, 2U})
+      for (const double value : {0.0, std::numeric_limits<double>::infinity()}) {
+        CAPTURE(n);
+        CAPTURE(bad);
+        Matrix start = random_matrix(n, 3, 4);
+        for (double& x : start.column(bad)) x = value;
+        CHECK_THROWS_WITH_AS(largest_eigenvalues(n, 1, diagonal(d), start),
+                             "largest eigenvalues: the start must be finite and not 0", std::invalid_argument);
+      }
+  }
+}

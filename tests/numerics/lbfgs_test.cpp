@@ -7,6 +7,7 @@
 #include <numeric>
 #include <span>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include "tests/approx.hpp"
@@ -183,6 +184,30 @@ TEST_CASE("the number of steps is bounded, and a start outside of the bounds is 
   const MinimumOfMany low = lbfgs(f, {7}, -2, 2, 1e-12);
   CHECK(low.at[0] == -2);
   CHECK(low.value == -2);
+}
+
+TEST_CASE("it ends after three falls in a row by less than the tolerance of the value, or of 1, or on a flat") {
+  // Straight down by 1 a step, where there is no curvature to learn.
+  const auto down = [](double slope) {
+    return [slope](std::span<const double> x, std::span<double> g) {
+      g[0] = slope;
+      return slope * x[0];
+    };
+  };
+  for (const auto& entry : {std::pair(1.02, 3), {0.98, 4}, {0.49, 5}}) {  // falls to -1, -2, ..: 1 <= tolerance * size
+    const double tolerance = entry.first;
+    CAPTURE(tolerance);
+    const MinimumOfMany found = lbfgs(down(1), {0}, -100, 100, tolerance);
+    CHECK(found.converged);
+    CHECK(found.iterations == entry.second);
+    CHECK(found.at[0] == -entry.second);
+  }
+  for (const double slope : {0.98e-6, 1.02e-6}) {
+    CAPTURE(slope);
+    const MinimumOfMany found = lbfgs(down(slope), {0}, -100, 100, 1e-3);
+    CHECK(found.converged);
+    CHECK((found.iterations == 0) == (slope < 1e-6));
+  }
 }
 
 TEST_CASE("a step is halved 40 times at most, to no less than a trillionth of its length") {

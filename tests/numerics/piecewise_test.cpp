@@ -47,6 +47,17 @@ TEST_CASE("between two cuts pieces widen from both inwards; without cuts they ar
   CHECK(piece_edges(0, 1, {}, 0.5, 2.0) == std::vector<double>{0, 1});
 }
 
+TEST_CASE("pieces by hand: the nearer end's turn first, and what is left within one and a half is the last") {
+  using Edges = std::vector<double>;
+  CHECK(piece_edges(-1, 11, std::array{10.0, 0.0}, 0.5, 2.0) ==
+        Edges{-1, -0.5, 0, 0.5, 1.5, 3.5, 5.5, 8.5, 9.5, 10, 10.5, 11});
+  CHECK(piece_edges(0, 2.95, {}, 0.5, 2.0) == Edges{0, 2.95});
+  CHECK(piece_edges(0, 3.05, {}, 0.5, 2.0) == Edges{0, 2, 3.05});
+  // From a cut on, and up to one.
+  CHECK(piece_edges(-9, 0, std::array{-8.0}, 1.0, 4.0) == Edges{-9, -8, -7, -5, 0});
+  CHECK(piece_edges(0, 9, std::array{8.0}, 1.0, 4.0) == Edges{0, 5, 7, 8, 9});
+}
+
 TEST_CASE("kinks at cuts cost nothing") {
   const auto integral = [](GaussPoints points) {
     double sum = 0;

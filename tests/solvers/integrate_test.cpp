@@ -305,6 +305,54 @@ TEST_CASE("integrate: divergence is a result") {
   CHECK(integrate(system, infinite, times).times.empty());
 }
 
+TEST_CASE(
+    "integrate: steps that vanish are a singularity where the solution has grown a thousandfold, else a failure") {
+  // p' = p/2 up to a wall that no step passes.
+  struct Walled : LeastSquares {
+    double wall;
+    explicit Walled(double wall_) : LeastSquares({1.0}, {1.5}), wall(wall_) {}
+    void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                      std::span<double> source) const override {
+      LeastSquares::coefficients(t, p, rate, source);
+      if (!(p[0] < wall)) source[0] = std::nan("");
+    }
+    bool affine() const override { return false; }
+  };
+  for (const Integrator integrator : {Integrator::sdirk4, Integrator::explicit_})
+    for (const double start : {1.0, 50.0}) {
+      Options options;
+      options.integrator = integrator;
+      const std::vector<double> M{start}, times{0, 5, 100};
+      CHECK_THROWS_WITH_AS(integrate(Walled(985 * start), M, times, options),
+                           doctest::Contains("the step size fell to"), std::runtime_error);
+      const auto grown = integrate(Walled(1015 * start), M, times, options);
+      REQUIRE(grown.diverged_at.has_value());
+      CHECK(*grown.diverged_at == Approx(2 * std::log(1015.0)).epsilon(1e-6));
+      CHECK(grown.times == std::vector<double>{0, 5});
+      CHECK(grown.shared[1][0] == Approx(start * std::exp(2.5)).epsilon(1e-7));
+    }
+}
+
+TEST_CASE("integrate: behind a break the first step is a tenth of what it would have been") {
+  // At rest there is no error: steps of .01, .05, .25, then what is left to 1, .69; the next would be five times as long.
+  LeastSquares system({1.0}, {0.0});
+  std::vector<double> read;
+  system.eta = [&](double t) {
+    read.push_back(t);
+    return 1.0;
+  };
+  Options options;
+  options.integrator = Integrator::explicit_;
+  options.first_step = 0.01;
+  options.breaks = {1};
+  const auto found = integrate(system, std::vector<double>{0}, std::vector<double>{0, 3}, options);
+  CHECK(found.statistics.first_step == 0.01);
+  double first = 3;
+  for (const double t : read)
+    if (t > 1) first = std::min(first, t);
+  CHECK((first - 1) / 0.0526001519587677 == Approx(0.1 * 5 * 0.69).epsilon(1e-9));
+}
+
 TEST_CASE("integrate: the limit of divergence counts from the start, or from 1") {
   // p = 200 e^{t/2}, and p' = p/2 + 1.5 from 0.
   Options options;

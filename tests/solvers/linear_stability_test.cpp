@@ -412,6 +412,55 @@ TEST_CASE("a mode that does not decay is named, and one that never moves is left
   CHECK(still.growth().growth_factor < 1);
 }
 
+TEST_CASE("the Perron root is linear in the feedback, over hundreds of decades") {
+  for (const double kurtosis : {2.0, 3.0}) {
+    const auto with = [&](double factor) {
+      PeriodicPhases system = lookahead(x, 0.4, 0.7, 3, kurtosis);
+      for (double& f : system.modes.feedback) f *= factor;
+      return Renewal(system);
+    };
+    const double one = with(1).perron();
+    for (const double factor : {1e-250, 1e-90, 1e-12, 0.3, 0.99 / one, 1.01 / one, 4.0, 1e7, 1e80, 1e250}) {
+      CAPTURE(factor);
+      const Renewal renewal = with(factor);
+      CHECK(renewal.perron() / factor == Approx(one).epsilon(1e-11));
+      CHECK(renewal.stable() == (factor * one < 1));
+    }
+    CHECK(with(0).perron() == 0);
+    CHECK(with(0).probe().margin == 1);
+  }
+}
+
+TEST_CASE("modes that stand still are told from those that move where it is not known at what they rest") {
+  PeriodicPhases sgd;
+  sgd.modes = modes_of({0.5, 0, 0, 2e-13, 1e-11}, 3);
+  sgd.modes.weight = {0.5, 0.1, 0, 0.1, 0.1};  // the third is not seen
+  sgd.sizes = {1};
+  sgd.period = {{noisy(1, {1}, {-0.4}, {-0.4}, {1}, 0.3), 1}};
+  sgd.readout = {{1}};
+  const Renewal without(sgd);
+  CHECK(without.frozen() == 1);
+  CHECK(without.dropped() == 2);
+  CHECK(without.radius()[1] == 1);
+  CHECK_FALSE(without.growth().stable);
+  CHECK(without.growth().growth_factor == 1);
+  sgd.rest = {{1}};
+  const Renewal with(sgd);
+  CHECK(with.frozen() == 1);
+  CHECK(with.dropped() == 2);
+  // One that grows by less than 1e-12 a period is taken for still, by more it is not.
+  sgd.rest = {};
+  for (const double rate : {-0.4e-12, -0.6e-12}) {
+    PeriodicPhases growing = sgd;
+    growing.modes.x = {0.5, 1};
+    growing.modes.weight = {0.5, 1};
+    growing.modes.feedback = growing.modes.own = {0, 0};
+    growing.period[0].phase.blocks[0].T1[0] = 0;
+    growing.period[0].phase.blocks[0].T0[0] = 1 - rate;
+    CHECK(Renewal(growing).frozen() == (rate > -0.5e-12 ? 2 : 0));
+  }
+}
+
 TEST_CASE("a method that never moves is not stable: all modes are frozen") {
   const Growth growth = Renewal(lookahead(x, 0, 0.5, 3)).growth();
   CHECK_FALSE(growth.stable);

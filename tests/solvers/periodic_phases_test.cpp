@@ -336,3 +336,61 @@ TEST_CASE("a block that nothing sees at all keeps its coordinates") {
   CHECK(found.system.sizes == std::vector<std::size_t>{3, 2});
   CHECK(found.system.period[0].phase.blocks[1].T0[1] * found.unit[1][0] / found.unit[1][1] == 0.25);
 }
+
+TEST_CASE("in balanced units the others, and the noise, act on a coordinate as strongly as it acts on them") {
+  // v, its memory, a sum that only the readout sees, and one that drives and is never driven; 0 and 4 repeat each other.
+  const std::vector<double> T0{1, -0.2, 0,   0,   0,  //
+                               0, 0.9,  0,   0.3, 0,  //
+                               2, 0,    0.8, 0,   0,  //
+                               0, 0,    0,   0.7, 0,  //
+                               0, 0,    0,   0,   1},
+      T1{-0.1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0.4, 0, 0, 0},
+      back{0.5, 0, 0, 0, 0.5, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0.5, 0, 0, 0, 0.5};
+  for (const double of_noise : {1e-12, 1.0, 1e12})
+    for (const double unit : {1e-9, 1.0, 1e15}) {
+      CAPTURE(of_noise);
+      CAPTURE(unit);
+      PeriodicPhases s;
+      s.modes.x = s.modes.weight = s.modes.feedback = {1, 0.3};
+      s.modes.own = {1, 0.09};
+      s.sizes = {5};
+      const std::vector<double> u{unit, 1, 1 / unit, unit * unit, unit};
+      PhaseBlock step = block_of(5, T0, T1, {-0.1, 1, 0, 0, 0}, {1, 0.2, 0, 0, 0}), end = block_of(5, back, {});
+      for (PhaseBlock* block : {&step, &end})
+        for (std::size_t i = 0; i < 5; ++i) {
+          for (std::size_t j = 0; j < 5; ++j) {
+            block->T0[i * 5 + j] *= u[i] / u[j];
+            block->T1[i * 5 + j] *= u[i] / u[j];
+          }
+          block->n[i] *= u[i] * of_noise;
+          block->e[i] /= u[i] / (i == 1 ? of_noise : 1);
+        }
+      s.period = {{noisy({step}), 4}, {noisy({end}, 0), 1}};
+      s.readout = {{0, 0, 1, 0, 0}};
+      const PeriodicPhases b = balanced(s).system;
+      REQUIRE(b.sizes[0] == 5);
+      const std::vector<std::size_t> classes[] = {{0, 4}, {1}, {2}, {3}};
+      for (const std::vector<std::size_t>& one : classes) {
+        CAPTURE(one[0]);
+        double row = 0, column = 0;
+        for (const std::size_t i : one)
+          for (const PhaseRun& run : b.period) {
+            const PhaseBlock& block = run.phase.blocks[0];
+            for (std::size_t j = 0; j < 5; ++j) {
+              if (std::ranges::find(one, j) != one.end()) continue;
+              row = std::max({row, std::abs(block.T0[i * 5 + j]), std::abs(block.T1[i * 5 + j])});
+              column = std::max({column, std::abs(block.T0[j * 5 + i]), std::abs(block.T1[j * 5 + i])});
+            }
+            row = std::max(row, std::abs(block.n[i]));
+            column = std::max(column, std::abs(block.e[i]));
+          }
+        if (row > 0 && column > 0) {
+          CHECK(row / column < 2.01);
+          CHECK(column / row < 2.01);
+        } else {  // by itself: of the size of 1
+          CHECK(std::max(row, column) > 0.7);
+          CHECK(std::max(row, column) < 1.42);
+        }
+      }
+    }
+}

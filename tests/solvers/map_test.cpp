@@ -174,6 +174,45 @@ TEST_CASE("a slow spiral is no cycle") {
   CHECK(settle(spiral, std::array{1.0}, options).fate == Fate::fixed_point);
 }
 
+TEST_CASE("a cycle is wider than a hundred tolerances, and is gone round as often as asked") {
+  // x' = c - x comes back after two steps, whatever it begins at; its width is |c - 2 x|.
+  for (const double x : {0.25, 50.0})
+    for (const double width : {98.0, 102.0}) {
+      CAPTURE(x);
+      CAPTURE(width);
+      const double tolerance = 1e-6, c = 2 * x + width * tolerance * std::max(1.0, x);
+      int calls = 0;
+      Map mirror;
+      mirror.size = 1;
+      mirror.step = [&](std::span<const double> at, std::span<double> next) {
+        ++calls;
+        next[0] = c - at[0];
+      };
+      const auto cycle = find_cycle(mirror, std::array{x}, 5, tolerance, 10);
+      REQUIRE(cycle.has_value() == (width > 100));
+      CHECK(calls == (width > 100 ? 2 * 10 : 2));
+      if (cycle) CHECK(cycle->period == 2);
+      CHECK_FALSE(find_cycle(mirror, std::array{x}, 1, tolerance, 10));
+    }
+}
+
+TEST_CASE("cycles are looked for after 1000 steps, 2000, 4000, ..") {
+  // A count that ends, and a sign that changes.
+  for (const double end : {900.0, 1500.0, 2500.0, 4500.0}) {
+    Map map;
+    map.size = 2;
+    map.step = [end](std::span<const double> x, std::span<double> next) {
+      next[0] = std::min(x[0] + 1, end);
+      next[1] = -x[1];
+    };
+    const Settled out = settle(map, std::array{0.0, 1.0}, {});
+    CHECK(out.fate == Fate::cycle);
+    CHECK(out.period == 2);
+    CHECK(out.steps == (end < 1000 ? 1000 : end < 2000 ? 2000 : end < 4000 ? 4000 : 8000));
+    CHECK(out.state[0] == end);
+  }
+}
+
 TEST_CASE("the points of a cycle are on it") {
   const double r = 3.2;
   const auto cycle = find_cycle(logistic(r), settled(r).state, 8, 1e-12);

@@ -150,6 +150,14 @@ EQUIVALENT = {
         "4% of the last term is rounding where the series begins",
     ("solvers/gram_covariance.cpp", "add_outer(std::move(y), response[w]);"): "x y' + y x' either way",
     ("solvers/gram_covariance.cpp", "add_outer(std::move(half), std::move(z));"): "x y' + y x' either way",
+    ("solvers/linear_stability.cpp",
+     "if (H(k + 1, k) <= 1e-15 * length || (k >= 2 && std::abs(root - before) <= 1e-15 * root)) break;"):
+        "how many vectors there are before an eigenvalue that stays is believed",
+    ("solvers/linear_stability.cpp", "double high = std::isfinite(base) ? outer(std::max(base, 1e-3)) : infinity;"):
+        "where a bracket begins to grow",
+    ("linear_algebra/largest_eigenvalues.cpp", "return 1.04 * out / length;"):
+        "4% of the thousandth of noise beside the first column; the others are normalized again",
+    ("solvers/gram_covariance.cpp", "if (b == 0) continue;"): "adds products that are 0",
     ("solvers/gram_covariance.cpp", "out.diagonal[a][l * entries_ + k] += factor * pattern[k] * pattern[l];"):
         "the same entries in another order",
     ("solvers/gram_covariance.cpp",

@@ -355,7 +355,7 @@ struct Renewal::Impl {
     const std::vector<double> inside_cone = map.interior(excess), alone = source(inside_cone);
     if (!all_finite(alone) || !positive(alone)) return {false, -1};
     if (!map.coupled()) return {true, 1};
-    std::vector<double> answer(alone.size());
+    std::vector<double> answer(n * D);
     if (!feedback(alone, answer)) return {false, -1};
     // Twice what it was, in every mode and direction: the radius is at least 2.
     std::vector<double> beyond = answer;

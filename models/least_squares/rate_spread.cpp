@@ -44,7 +44,8 @@ double squared(double x) {
 
 }  // namespace
 
-/// The state after a step, less that of the closure where it is not the memory; and the step's rate, without its limits.
+/// The state after a step, but for what does not depend on that before it nor on the noise; and the step's rate, without its
+/// limits.
 struct RateSpread::Point {
   std::vector<double> state;
   double rate = 0;
@@ -270,11 +271,8 @@ RateSpread::Point RateSpread::moved(const Step& at, std::span<const double> stat
   out.state[intrinsic_time] = state[intrinsic_time] + more;
   // |delta|^2 moves by -2 eta <g, delta> + eta^2 |g|^2, of which the mean's part is told by the intrinsic time.
   out.state[random_distance] = state[random_distance] - 2 * eta * (state[noisy_product] + noise[along_way]) -
-                               2 * (sums.product - product_of_mean) * more + rate * rate * now.squared_gradient -
-                               eta * eta * law_.observation(sums).squared_gradient;
-  if (sums.direction) {
-    out.state[direction_square] = now.squared_direction - sums.direction->square;
-  }
+                               2 * (sums.product - product_of_mean) * more + rate * rate * now.squared_gradient;
+  if (sums.direction) out.state[direction_square] = now.squared_direction;
   std::ranges::copy(remembered, out.state.begin() + first_of_memory);
   return out;
 }

@@ -285,3 +285,88 @@ TEST_CASE("the central flow of the map is in the units of its parameters") {
   CHECK(column(map, "oscillation").back() == Approx(column(regression, "oscillation").back()).epsilon(1e-9));
   CHECK(column(map, "oscillation").back() == Approx(2 * (.5 * 1.95 * 1.95 + .4 - 2) / (9 * .5)).epsilon(1e-3));
 }
+
+TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is claimed of runs") {
+  QuadraticObjective toy(sharpening_toy()), walked(sharpening_toy());
+  constexpr double eta = .8;
+  const std::vector<double> start{1.1, 0, 0};
+  const auto loss = [&](std::span<const double> at) { return walked.move_to(at); };
+  const auto first = [](std::span<const double> at) { return at[0] * at[0]; };
+  const models::Time time{600, {0, 3, 150, 420, 600}};
+  const auto found = models::ingredients::follow_central_flow(
+      toy, start, eta, time,
+      {{{"loss", "", ""}, [&](std::span<const double> at) { return toy.move_to(at); }}, {{"square", "", ""}, first}});
+  CHECK(found.method == "central flow");
+  CHECK(found.labels.back() == std::pair<std::string, std::string>("edge", "held"));
+  CentralFlow flow(walked, start, eta);
+  std::vector<double> losses, turns, squares, sharpness, held;  // after every step
+  for (int k = 0; k <= 600; ++k) {
+    if (k > 0) flow.step();
+    losses.push_back(flow.average(loss));
+    squares.push_back(flow.average(first));
+    sharpness.push_back(eta * flow.sharpness());
+    held.push_back(flow.mean_square());
+    turns.push_back(held.back() > 0 ? flow.turns() : 0);
+  }
+  for (std::size_t t = 0; t < time.at.size(); ++t) {
+    const std::size_t at = time.at[t], last = t == 0 ? 0 : time.at[t - 1];
+    double mean_loss = 0, mean_square = 0;
+    for (std::size_t k = last + 1; k <= at; ++k) {
+      mean_loss += losses[k] / static_cast<double>(at - last);
+      mean_square += squares[k] / static_cast<double>(at - last);
+    }
+    if (at == 0) mean_loss = losses[0], mean_square = squares[0];
+    CHECK(column(found, "loss")[t] == Approx(losses[at]).epsilon(1e-9));
+    CHECK(column(found, "square")[t] == Approx(squares[at]).epsilon(1e-9));
+    CHECK(column(found, "mean_loss")[t] == Approx(mean_loss).epsilon(1e-9));
+    CHECK(column(found, "mean_square")[t] == Approx(mean_square).epsilon(1e-9));
+    CHECK(column(found, "eta_sharpness")[t] == Approx(sharpness[at]).epsilon(1e-9));
+    CHECK(column(found, "oscillation")[t] == Approx(held[at]).epsilon(1e-9));
+  }
+  // Turns from the edge on until half of the loss since then has gone by.
+  std::size_t edge = 0;
+  while (!(held[edge] > 0)) ++edge;
+  REQUIRE(edge > 3);
+  double all = 0, sum = 0, turned = 0;
+  for (std::size_t k = edge; k <= 600; ++k) all += losses[k];
+  for (std::size_t k = edge; k <= 600 && sum < 0.5 * all; ++k) {
+    sum += losses[k];
+    turned += turns[k];
+  }
+  REQUIRE(found.report.back().first == "turns");
+  CHECK(found.report.back().second == Approx(turned).epsilon(1e-6));
+  const auto claimed = models::ingredients::central_flow_predictions(found, 0.6, 1.5);
+  REQUIRE(claimed.size() == 1);
+  // The first record at the edge is that of step 150 or before; the windows after it are averaged.
+  const std::size_t record = held[3] > 0 ? 1 : 2;
+  REQUIRE(held[150] > 0);
+  double nominal = 0;
+  for (std::size_t k = time.at[record] + 1; k <= 600; ++k)
+    nominal += losses[k] / static_cast<double>(600 - time.at[record]);
+  CHECK(claimed[0].nominal == Approx(nominal).epsilon(1e-9));
+  CHECK(claimed[0].low == Approx(0.6 * nominal).epsilon(1e-9));
+  CHECK(claimed[0].high == Approx(1.5 * nominal).epsilon(1e-9));
+}
+
+TEST_CASE("turns about the edge: eta |grad (w'H w)|/(2 pi |w|), by differences of the Hessian") {
+  QuadraticObjective toy(sharpening_toy());
+  constexpr double eta = .8;
+  CentralFlow flow(toy, std::vector<double>{1.1, 0, 0}, eta);
+  CHECK(flow.turns() == 0);
+  for (int k = 0; k < 300; ++k) flow.step();
+  REQUIRE(flow.oscillation().size() == 1);
+  const std::vector<double> w = flow.oscillation()[0];
+  double slope = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    double along[2];
+    for (const int side : {0, 1}) {
+      std::vector<double> there = flow.mean(), out(3);
+      there[i] += side == 1 ? 1e-4 : -1e-4;
+      toy.move_to(there);
+      toy.product(CurvaturePart::hessian, w, out);
+      along[side] = numerics::dot_in_order(w, out);
+    }
+    slope += std::pow((along[1] - along[0]) / 2e-4, 2);
+  }
+  CHECK(flow.turns() == Approx(eta * std::sqrt(slope / numerics::squared_norm_in_order(w)) / (2 * M_PI)).epsilon(1e-5));
+}

@@ -7,6 +7,7 @@
 #include <memory>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "random/random.hpp"
@@ -161,4 +162,113 @@ TEST_CASE("samples of the batch move as the mean says, capped and floored" * doc
       for (const std::size_t i : {std::size_t{0}, d - 1})
         CHECK(moved_square(mean, at, i) == Approx(square[i]).epsilon(d == 2 ? 0.09 : 0.03));
     }
+}
+namespace {
+
+/// A gamma law of mean 1 on many nodes: (x, weight).
+std::vector<std::pair<double, double>> gamma_law(double shape, int nodes) {
+  const double low = -27 / shape - 8 / std::sqrt(shape), high = std::log1p(40 / shape + 9 / std::sqrt(shape));
+  std::vector<std::pair<double, double>> out;
+  double total = 0;
+  for (int i = 0; i < nodes; ++i) {
+    const double y = low + (high - low) * (i + 0.5) / nodes, weight = std::exp(shape * (y + 1 - std::exp(y)));
+    out.emplace_back(std::exp(y), weight);
+    total += weight;
+  }
+  for (auto& node : out) node.second /= total;
+  return out;
+}
+
+/// min(cap, (loss - floor)_+ / G) by what the batch alone shows, of a memory that is added.
+class Held final : public RateRule {
+ public:
+  RateNeeds needs() const override { return {.gradient = true}; }
+  double rate(std::span<const double> memory, const StepObservation& now) const override {
+    return memory[0] + (now.loss - 0.05) / (now.squared_gradient + 0.3);
+  }
+  bool by_batch_alone() const override { return true; }
+};
+
+}  // namespace
+
+// docs/theory/schedules-and-collapse.md, section 6.4, mode by mode: (6.4) to (6.6) on grids.
+TEST_CASE("the mean move is that of the two laws written out, of any label noise and inputs") {
+  Held rule;
+  rule.multiplier = 1.3;
+  const std::vector<double> memory{0.02};
+  for (const double batch : {1.0, 5.0})
+    for (const auto& [own_noise, label_kurtosis] : {std::pair(1.0, 3.0), {1.8, 6.0}, {1.4, 2.2}})
+      for (const double cap : {1e9, 0.25}) {
+        const Case at{{1, 0.5, 0.1}, {1, -0.8, 1.5}, 0.9, batch};
+        BatchLaw law = at.law();
+        law.own_noise = own_noise;
+        law.label_kurtosis = label_kurtosis;
+        rule.largest = cap;
+        const double Q = at.Q(), B = batch, p = (Q - 0.9) / Q, scatter = 2 + (label_kurtosis - 3) * (1 - p) * (1 - p);
+        double s2 = 0, s3 = 0;
+        for (std::size_t i = 0; i < 3; ++i) {
+          const double a2 = std::pow(at.lambda[i] * at.v[i], 2) / Q;
+          s2 += a2;
+          s3 += at.lambda[i] * a2;
+        }
+        const double s4 = s3 * s3 / s2;
+        // along = u (slope + bend u) with E along = B and E along u = B (B + 2); E along (along + rest) = B (B + own).
+        const double u2 = B * (B + scatter), u3 = u2 * (B + 2 * scatter), u4 = u3 * (B + 3 * scatter);
+        const double bend = (B * u2 - B * B * (B + 2)) / (u2 * u2 - B * u3), slope = 1 - bend * u2 / B;
+        const double rest = B + own_noise - (slope * slope * u2 + 2 * slope * bend * u3 + bend * bend * u4) / B;
+        double rate = 0, square = 0, within = 0, mean_square = 0;
+        std::vector<double> first(3), second(3);
+        for (const auto& [x, px] : gamma_law(B / scatter, 500)) {
+          const double u = B * x, along = u * (slope + bend * u), both = along * (along + rest),
+                       part = along * along / u;
+          const double M = law.trace + s2 * std::max(both / u, -1.0);
+          const double V = (1 + own_noise) * law.trace2 - 4 * s3 + 2 * s2 * s2 + 4 * part * (s3 - s2 * s2);
+          const double third = 8 * (law.trace3 - 3 * s4 + 3 * s3 * s2 - std::pow(s2, 3)) +
+                               24 * part * (s4 - 2 * s3 * s2 + std::pow(s2, 3));
+          double shape = M * M / V;
+          if (third > 0) shape = std::min(shape, std::max(4 * V * V * V / (third * third), 0.5));
+          const double width = std::sqrt(V * shape) / M;
+          double y2 = 0, excess2 = 0, h[2][2] = {}, mean[2] = {};
+          const auto norms = gamma_law(shape, 500);
+          for (const auto& [z, pz] : norms) y2 += pz * std::pow(1 + width * (z - 1), 2);
+          for (const auto& [z, pz] : norms) {
+            const double y = 1 + width * (z - 1);
+            StepObservation now;
+            now.loss = Q * u / (2 * B);
+            now.squared_gradient = Q * u * M * y / (B * B);
+            const double eta = 0.7 * 1.3 * std::clamp(rule.rate(memory, now), 0.0, cap);
+            excess2 += pz * y * (y - y2) * (y - y2);
+            for (int k = 0; k < 2; ++k) {
+              const double power = k == 0 ? eta : eta * eta;
+              mean[k] += pz * power;
+              h[k][0] += pz * power * y;
+              h[k][1] += pz * power * y * (y - y2);
+            }
+          }
+          for (auto& of : h) of[1] /= excess2;
+          rate += px * mean[0];
+          square += px * mean[1];
+          within += px * u * M * (h[1][0] - h[0][0] * h[0][0]);
+          mean_square += px * u * M * h[0][0] * h[0][0];
+          for (std::size_t i = 0; i < 3; ++i) {
+            const double l = at.lambda[i], a2 = std::pow(l * at.v[i], 2) / Q, m = l + a2 * both / u;
+            const double c = (1 + own_noise) * l * l + a2 * (2 * s2 - 4 * l + 4 * part * (l - s2));
+            first[i] -= px * l * at.v[i] * at.v[i] * along / B * (h[0][0] + (2 * (l - s2) / M - V / (M * M)) * h[0][1]);
+            second[i] += px * Q * u / (B * B) * (m * h[1][0] + (c / M - m * V / (M * M)) * h[1][1]);
+          }
+        }
+        const RateAverage mean = rate_average(rule, law, at.sums(), memory, 0.7, 0.05);
+        CAPTURE(batch);
+        CAPTURE(scatter);
+        CAPTURE(cap);
+        const double within_grids = 1e-3;
+        CHECK(mean.rate == Approx(rate).epsilon(within_grids));
+        CHECK(mean.variance == Approx(square / (rate * rate) - 1).epsilon(10 * within_grids));
+        CHECK(mean.norm_variance == Approx(within / mean_square).epsilon(10 * within_grids));
+        for (std::size_t i = 0; i < 3; ++i) {
+          CHECK(moved_first(mean.move, at, i) == Approx(first[i]).epsilon(within_grids));
+          CHECK(moved_square(mean.move, at, i) - at.v[i] * at.v[i] - 2 * moved_first(mean.move, at, i) ==
+                Approx(second[i]).epsilon(within_grids));
+        }
+      }
 }

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "tests/approx.hpp"
 
@@ -138,6 +139,92 @@ TEST_CASE("the large-dimension form approaches the exact variance as 1/d") {
     CHECK(gap < 0.5 * previous);
     CHECK(gap * d < 1.5);
     previous = gap;
+  }
+}
+
+TEST_CASE("eigenspaces of several dimensions: the contour reaches the recursion, and both know one threshold") {
+  for (const double sigma2 : {0.0, 0.3}) {
+    const VarianceProblem problem{{1, 0.3, 0.08}, {3, 7, 20}, {2, 1.5, 4}, 2, sigma2};
+    VarianceRecursion recursion(problem);
+    const VarianceContour contour(problem, 0.12, 1e-12);
+    REQUIRE(contour.converges());
+    int k = 0;
+    for (const int target : {60, 250, 900}) {
+      REQUIRE(target >= contour.earliest());
+      for (; k < target; ++k) recursion.step(0.12);
+      const auto v = contour.at(target);
+      CAPTURE(sigma2);
+      CAPTURE(target);
+      CHECK(v.excess_mse == Approx(recursion.excess_mse_variance()).epsilon(1e-6));
+      CHECK(v.parameter_error == Approx(recursion.parameter_error_variance()).epsilon(1e-6));
+    }
+  }
+  // Where the variance neither grows nor falls: by the recursion's own growth.
+  const VarianceProblem silent{{1, 0.3, 0.08}, {3, 7, 20}, {2, 1.5, 4}, 2, 0};
+  const double threshold = variance_threshold(silent, 1);
+  const auto growth = [&](double eta) {
+    VarianceRecursion recursion(silent);
+    for (int k = 0; k < 1500; ++k) recursion.step(eta);
+    const double early = recursion.excess_mse_variance();
+    for (int k = 0; k < 100; ++k) recursion.step(eta);
+    return recursion.excess_mse_variance() / early;
+  };
+  CHECK(growth(0.999 * threshold) < 1);
+  CHECK(growth(1.001 * threshold) > 1);
+}
+
+// docs/theory/least-squares-sgd.md, (4.3) as it stands: a matrix that small steps of fourth order move.
+TEST_CASE("linear noise: the Lyapunov equation written out, modes of several dimensions and label noise") {
+  constexpr std::size_t m = 3;
+  const VarianceProblem problem{{1, 0.4, 0.1}, {2, 5, 9}, {1.5, 2, 4}, 3, 0.4};
+  const double eta = 0.15, B = 3;
+  using State = std::vector<double>;  // q, then Sigma
+  const auto slope = [&](const State& y) {
+    State out(m + m * m);
+    double Q = 0.4;
+    for (std::size_t a = 0; a < m; ++a) Q += y[a];
+    std::vector<double> b(m), g(m);
+    for (std::size_t a = 0; a < m; ++a) {
+      const double l = problem.eigenvalue[a];
+      b[a] = eta * eta / B * problem.multiplicity[a] * l * l;
+      g[a] = out[a] = -2 * eta * l * y[a] + b[a] * Q;
+    }
+    const auto Sigma = [&](std::size_t i, std::size_t j) { return y[m + i * m + j]; };
+    for (std::size_t i = 0; i < m; ++i)
+      for (std::size_t j = 0; j < m; ++j) {
+        const double li = problem.eigenvalue[i], lj = problem.eigenvalue[j];
+        double column = 0, row = 0;  // 1'Sigma
+        for (std::size_t k = 0; k < m; ++k) {
+          column += Sigma(k, j);
+          row += Sigma(i, k);
+        }
+        out[m + i * m + j] = -2 * eta * (li + lj) * Sigma(i, j) + b[i] * column + b[j] * row +
+                             4 * eta * eta / B * ((i == j ? li * li * y[i] * Q : 0) - li * y[i] * lj * y[j]) +
+                             2 / B * g[i] * g[j];
+      }
+    return out;
+  };
+  State y(m + m * m);
+  for (std::size_t a = 0; a < m; ++a) y[a] = problem.eigenvalue[a] * problem.initial_power[a];
+  const double times[] = {0.3, 5, 60};
+  const auto found = linear_noise_variance(problem, eta, times);
+  double t = 0;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const int steps = 400;
+    const double h = (times[i] - t) / steps;
+    for (int k = 0; k < steps; ++k) {
+      const auto moved = [&](const State& by, double share) {
+        State out = y;
+        for (std::size_t p = 0; p < out.size(); ++p) out[p] += share * h * by[p];
+        return out;
+      };
+      const State k1 = slope(y), k2 = slope(moved(k1, 0.5)), k3 = slope(moved(k2, 0.5)), k4 = slope(moved(k3, 1));
+      for (std::size_t p = 0; p < y.size(); ++p) y[p] += h / 6 * (k1[p] + 2 * k2[p] + 2 * k3[p] + k4[p]);
+    }
+    t = times[i];
+    double variance = 0;
+    for (std::size_t p = m; p < y.size(); ++p) variance += y[p];
+    CHECK(found[i] == Approx(variance).epsilon(1e-6));
   }
 }
 

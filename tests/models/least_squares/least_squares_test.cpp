@@ -3,14 +3,22 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "models/framework/model.hpp"
+#include "models/framework/rate_objective.hpp"
+#include "models/ingredients/noise.hpp"
+#include "models/ingredients/rare_noise.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
+using models::testing::column;
 using models::testing::error_of;
+using models::testing::error_with;
 using models::testing::prepare;
 
 namespace {
@@ -102,4 +110,154 @@ TEST_CASE("stability says what is undefined instead of printing it") {
 TEST_CASE("models are found by name") {
   CHECK(error_of("model = 'least-squars'\n[time]\nsteps = 1\n").find("did you mean 'least-squares'?") !=
         std::string::npos);
+}
+
+TEST_CASE("the error's power goes to the modes that its eigenvalues name, in whatever order and however often") {
+  const auto powers = [](const std::string& spectrum, const std::string& given) {
+    // By the excess of modes apart: 1, 10 and 100 are the eigenvalues.
+    return column(prepare(head + "[spectrum]\nkind = 'list'\n" + spectrum +
+                          "\n[optimizer]\nlearning_rate = 0.001\nbatch = inf\n[initial]\nerror_power = " + given + "\n")
+                      ->solve(),
+                  "excess_mse")[0];
+  };
+  const std::string apart = "eigenvalues = [10, 1, 100]";
+  CHECK(powers(apart, "[3, 5, 7]") == Approx(735).epsilon(1e-14));
+  // One eigenvalue twice: one number for each, or one for both.
+  const std::string twice = "eigenvalues = [10, 1, 10, 100]";
+  CHECK(powers(twice, "[3, 5, 4, 7]") == Approx(775).epsilon(1e-14));
+  CHECK(powers(twice, "[3, 5, 7]") == Approx(735).epsilon(1e-14));
+  CHECK(error_of(head + "[spectrum]\nkind = 'list'\n" + twice +
+                 "\n[optimizer]\nlearning_rate = 0.001\n[initial]\nerror_power = [1, 2]\n") ==
+        "x.toml: initial.error_power: needs one number per distinct eigenvalue: 3, or one per eigenvalue as [spectrum] "
+        "gives them; got 2");
+  CHECK(error_of(head + isotropic + "[optimizer]\nlearning_rate = 1\n[initial]\nscale = 0\nerror_power = [1]\n") ==
+        "x.toml: initial.error_power: give either scale or error_power, not both");
+}
+
+TEST_CASE("a rule whose first distance hangs on the start is told |theta_0|") {
+  for (const double scale : {0.0, 0.5, -2.0, 3.0}) {
+    const auto solved = prepare(head + isotropic + "[optimizer]\nbatch = 3\n[rate]\nkind = 'dog'\n[initial]\nscale = " +
+                                std::to_string(scale) + "\n")
+                            ->solve();
+    // theta* of length 1.
+    CHECK(column(solved, "max_distance")[0] == Approx(1e-6 * (1 + std::abs(scale))).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("where rare labels carry a part of the risk, what the replicas will not meet of it is said") {
+  const std::string rare =
+      head +
+      "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\nmultiplicities = [3, 8]\ntarget_power = [1, 1]\n"
+      "[monte_carlo]\nreplicas = 4\n[noise]\nlaw = 'three-point'\nscale = 10.0\nprobability = 0.001\n";
+  const auto noise = models::ingredients::three_point_noise(10, 0.001);
+  for (const std::string optimizer : {"batch = 2", "batch = 2\nkind = 'momentum'\nmomentum = 0.5",
+                                      "batch = 2\nkind = 'la-diloco'\ninner_steps = 5\nworkers = 3"}) {
+    CAPTURE(optimizer);
+    const bool rounds = optimizer.find("inner") != std::string::npos;
+    const std::string text = rare + "[optimizer]\nlearning_rate = 0.02\n" + optimizer + "\n";
+    const auto said = prepare(text)->reference();
+    // P is affine in the noise: the part that labels of this variance make, at every step up to the last.
+    std::string all = "time.at=[";
+    for (int k = 1; k <= 10; ++k) all += std::to_string(k) + (k < 10 ? "," : "]");
+    const auto with = prepare(text, {all})->solve(), without = prepare(text, {all, "noise.scale=0"})->solve();
+    const std::uint64_t period = rounds ? 5 : 1;
+    const std::vector<std::uint64_t> steps =
+        models::ingredients::steps_to_resolve(std::vector<std::uint64_t>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, period);
+    const std::size_t last = said.steps.size() - 1;
+    for (const std::string name : {"excess_mse", "parameter_error"}) {
+      std::vector<double> part;
+      for (const std::uint64_t step : steps) part.push_back(column(with, name)[step] - column(without, name)[step]);
+      const double draws = 4 * 2 * (rounds ? 3 : 1);
+      const std::vector<double> unmet = models::ingredients::unmet_part(*noise, steps, part, period, draws);
+      REQUIRE(said.find(name)->unmet.size() == said.steps.size());
+      CHECK(said.find(name)->unmet[last] == Approx(unmet.back()).epsilon(1e-6));
+      CHECK(said.find(name)->unmet[last] > 0.05 * part.back());
+      CHECK(said.find(name)->unmet[0] == 0);
+    }
+  }
+  const auto none = [&](const std::vector<std::string>& overrides) {
+    return prepare(rare + "[optimizer]\nlearning_rate = 0.02\n", overrides)
+        ->reference()
+        .find("excess_mse")
+        ->unmet.empty();
+  };
+  CHECK_FALSE(none({}));
+  CHECK(none({"optimizer.batch=inf"}));
+  CHECK(none({"noise.probability=0.2"}));
+}
+
+TEST_CASE("the reference has bands where they are known and cheap, or asked for") {
+  const auto banded = [](const std::vector<std::string>& overrides) {
+    return !prepare(head + isotropic + "[noise]\nlaw = 'gaussian'\nvariance = 0.2\n[optimizer]\nlearning_rate = 0.02\n",
+                    overrides)
+                ->reference()
+                .find("excess_mse")
+                ->std.empty();
+  };
+  CHECK(banded({}));
+  CHECK(banded({"noise.law=laplace"}));
+  CHECK(banded({"optimizer.kind=momentum"}));
+  CHECK_FALSE(banded({"theory.method=ode"}));
+  CHECK_FALSE(banded({"optimizer.kind=momentum", "theory.method=ode"}));
+  CHECK_FALSE(banded({"optimizer.kind=momentum", "noise.law=laplace"}));
+  // 1e9 steps at a schedule are not cheap.
+  CHECK_FALSE(banded({"schedule.kind=linear", "time.steps=10000000000", "time.at=[1]", "theory.method=ode"}));
+}
+
+TEST_CASE("what goes with no optimizer, rule or noise is refused in one line") {
+  const std::string plain = head + isotropic + "[optimizer]\nlearning_rate = 0.05\n";
+  CHECK(error_with(plain, {"noise.law=cauchy", "noise.scale=1.0"}) ==
+        "x.toml: noise.variance: must be finite for least squares");
+  CHECK(error_with(plain, {"noise.law=student-t", "noise.scale=1.0", "noise.dof=2.0"}) ==
+        "x.toml: noise.variance: must be finite for least squares");
+  CHECK(error_with(plain, {"theory.method=reduced", "time.steps=10000001"}) ==
+        "x.toml: theory.method: reduced goes step by step, up to 1e7 of them");
+  CHECK(error_with(plain, {"optimizer.batch=inf", "schedule.batch.kind=linear"}) ==
+        "x.toml: schedule.batch: optimizer.batch is inf, and no part of that is finite; leave it out");
+  const std::string custom = head + isotropic +
+                             "[optimizer]\nkind = 'custom'\nstart = [1]\nreadout = [1]\n[[optimizer.phase]]\nT0 = "
+                             "[[1]]\nT1 = [[-0.1]]\nn = [-0.1]\ne = [1]\n";
+  CHECK(error_of(custom, true) == "no error");
+  CHECK(error_with(custom, {"schedule.kind=linear"}) ==
+        "x.toml: schedule.kind: this optimizer has no learning_rate to schedule");
+  CHECK(error_with(custom, {"schedule.kind=constant"}) == "no error");
+  const auto experiment = models::read_experiment(
+      settings::read_text(head + isotropic + "[rate]\nkind = 'polyak'\n[tune]\nlearning_rate = [0.1, 1]\n", "x.toml"));
+  CHECK_THROWS_WITH_AS(models::find(experiment).tune(experiment),
+                       "x.toml: rate: there is nothing to tune under a rule; leave [rate] or `tune` out",
+                       settings::Error);
+  const auto ruled = prepare(head + isotropic + "[rate]\nkind = 'polyak'\n");
+  CHECK_THROWS_WITH_AS(ruled->rate_objective(""), doctest::Contains("a rule sets the learning rates; leave [rate] out"),
+                       settings::Error);
+}
+
+TEST_CASE("the table of modes of plain SGD, by hand") {
+  // D' = a D + b (P + sigma^2), a = (1 - x)^2 + x^2/B: alone, and in the steady state of all.
+  const auto table = prepare(head +
+                             "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4]\nmultiplicities = [2, 3]\n"
+                             "target_power = [1.0, 0.5]\n[noise]\nlaw = 'gaussian'\nvariance = 0.2\n[optimizer]\n"
+                             "learning_rate = 0.15\nbatch = 2\n")
+                         ->mode_table();
+  const double lambda[] = {1, 0.4}, n[] = {2, 3};
+  double a[2], b[2], kappa = 0;
+  for (int i = 0; i < 2; ++i) {
+    const double x = 0.15 * lambda[i];
+    a[i] = (1 - x) * (1 - x) + x * x / 2;
+    b[i] = 0.15 * x / 2 * n[i];
+    kappa += lambda[i] * b[i] / (1 - a[i]);
+  }
+  const double drive = 0.2 / (1 - kappa);
+  for (std::size_t i = 0; i < 2; ++i) {
+    const double x = 0.15 * lambda[i], D = b[i] * drive / (1 - a[i]);
+    CHECK(column(table, "eigenvalue")[i] == lambda[i]);
+    CHECK(column(table, "multiplicity")[i] == n[i]);
+    CHECK(column(table, "gain")[i] == Approx(x).epsilon(1e-13));
+    CHECK(column(table, "contraction")[i] == Approx(x).epsilon(1e-13));
+    CHECK(column(table, "mean_radius")[i] == Approx(1 - x).epsilon(1e-13));
+    CHECK(column(table, "radius")[i] == Approx(a[i]).epsilon(1e-13));
+    // What the mean map takes away of it, its own multiplicative noise included.
+    CHECK(column(table, "generated_noise")[i] == Approx((1 - (1 - x) * (1 - x)) * D).epsilon(1e-12));
+    CHECK(column(table, "stationary_power")[i] == Approx(D).epsilon(1e-12));
+    CHECK(column(table, "stationary_excess_mse")[i] == Approx(lambda[i] * D).epsilon(1e-12));
+  }
 }

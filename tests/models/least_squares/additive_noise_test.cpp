@@ -85,6 +85,52 @@ TEST_CASE("under a cap the rate is the cap and then falls, and no other run of t
   CHECK(theory.optimum(T, 1e-6 * free.first).capped == Approx(1).epsilon(1e-4));
 }
 
+TEST_CASE("several modes of several dimensions: least over the length of the run, by sums") {
+  const double lambda[] = {1, 0.3, 0.05}, n[] = {2, 5, 11}, power[] = {1, 3, 8}, noise = 0.4, T = 80;
+  const AdditiveNoise theory({1, 0.3, 0.05}, {2, 5, 11}, {1, 3, 8}, noise);
+  const auto K = [&](double s) {
+    double sum = 0;
+    for (int i = 0; i < 3; ++i) sum += n[i] * lambda[i] * lambda[i] * std::exp(-2 * lambda[i] * s);
+    return sum;
+  };
+  const auto F = [&](double tau) {
+    double sum = 0;
+    for (int i = 0; i < 3; ++i) sum += lambda[i] * power[i] * std::exp(-2 * lambda[i] * tau);
+    return sum;
+  };
+  // sqrt K, and s^a K, on cells of .002.
+  const double h = 0.002;
+  double I = 0, least = 1e9, tau = 0, best_I = 0;
+  double of_power[2] = {}, least_power[2] = {1e9, 1e9};
+  const double p[] = {0.5, 2};
+  for (int k = 0; k < 40000; ++k) {
+    const double s = (k + 0.5) * h, end = (k + 1) * h;
+    I += h * std::sqrt(K(s));
+    if (const double loss = F(end) + noise / T * I * I; loss < least) {
+      least = loss;
+      tau = end;
+      best_I = I;
+    }
+    for (int i = 0; i < 2; ++i) {
+      const double a = p[i] / (p[i] + 1);
+      of_power[i] += h * std::pow(s, a) * K(s);
+      least_power[i] = std::min(least_power[i], F(end) + noise * (p[i] + 1) * std::pow(end, 1 - a) / T * of_power[i]);
+    }
+  }
+  const AdditiveNoise::Optimum best = theory.optimum(T);
+  CHECK(best.loss == Approx(least).epsilon(1e-6));
+  CHECK(best.tau == Approx(tau).epsilon(1e-3));
+  CHECK(best.integral == Approx(best_I).epsilon(1e-3));
+  CHECK(best.first == Approx(best_I / T / std::sqrt(K(tau))).epsilon(2e-3));
+  CHECK(best.last == Approx(best_I / T / std::sqrt(K(0))).epsilon(1e-3));
+  CHECK(best.exponent == Approx(noise / T * best_I * best_I / least).epsilon(1e-3));
+  for (int i = 0; i < 2; ++i) CHECK(theory.polynomial(T, p[i]) == Approx(least_power[i]).epsilon(1e-4));
+  // The rates add up to tau, and (3.6) what is left of the time goes as int_0^s sqrt K.
+  double sum = 0;
+  for (int k = 0; k < 400; ++k) sum += theory.rate(best, T, (k + 0.5) * T / 400) * T / 400;
+  CHECK(sum == Approx(best.tau).epsilon(1e-3));
+}
+
 TEST_CASE("local slopes of the optimum and of polynomial cooldowns, and of the optimum's own cooldown" *
           doctest::test_suite("slow")) {
   const AdditiveNoise theory = power_law(1, 0.5, 20000);

@@ -89,6 +89,12 @@ TEST_CASE("sums without a horizon, and bad rows, are refused by their key") {
   CHECK(message("[[-1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are [a, mu, nu]"));
   CHECK(message("[[1, 0, 0], [1, 0, 0.5], [1, 0.5, 0]]").starts_with("e.toml: powers.terms: rows are"));
   CHECK(message("[[1, 0.5]]").starts_with("e.toml: powers.terms: rows are"));
+  const std::string pair = "[1, 0, 0.5], [1, 0.5, 0]]";
+  for (const std::string row :
+       {"[0, 0.5, 0.1]", "[1, -0.1, 0.5]", "[1, 0.5, -0.1]", "[inf, 0.5, 0.1]", "[1, inf, 0.1]"})
+    CHECK(message("[" + row + ", " + pair) ==
+          "e.toml: powers.terms: rows are [a, mu, nu] with a > 0, mu and nu >= 0 and not both 0");
+  CHECK(message("[]").starts_with("e.toml: powers.terms: must be a list of rows"));
 }
 
 TEST_CASE("findings and columns of a sum of powers are its formulas") {
@@ -115,6 +121,10 @@ TEST_CASE("findings and columns of a sum of powers are its formulas") {
           Approx(.4 + 2 * std::pow(t, -.4) + 3 * std::pow(1e4, -.2) + std::pow(t * 1e4, -.3)).epsilon(1e-13));
   }
   CHECK(theory.exact);
+  CHECK_THROWS_WITH_AS(problem->simulate(), "e.toml: model: a sum of powers is a formula: there is nothing to simulate",
+                       settings::Error);
+  CHECK(problem->scaling_law()->floor() == .4);
+  CHECK(problem->scaling_law()->horizon() == number(found, "compute_optimal_steps"));
 }
 
 TEST_CASE("the limit of the normalised curve is that of the tie, however slowly sizes come to it") {

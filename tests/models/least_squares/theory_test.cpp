@@ -6,9 +6,12 @@
 #include <cmath>
 
 #include "models/framework/model.hpp"
+#include "models/least_squares/product_variance.hpp"
+#include "models/least_squares/risk_variance.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -449,4 +452,144 @@ TEST_CASE("a scaled contraction acts on every mode, step by step") {
     }
   }
   CHECK(next == 4);
+}
+
+namespace {
+
+/// Two eigenspaces in awkward units: eigenvalues of some 30, errors of some 1e-3.
+const char* const two_modes = R"(
+model = "least-squares"
+[spectrum]
+kind = "list"
+eigenvalues = [30.0, 12.0]
+multiplicities = [2, 5]
+target_power = [0.001, 0.002]
+[noise]
+law = "gaussian"
+variance = 0.01
+[optimizer]
+learning_rate = 0.004
+batch = 2
+[time]
+at = [1, 5, 40]
+)";
+const models::least_squares::VarianceProblem its_variance{{30, 12}, {2, 5}, {0.001, 0.002}, 2, 0.01};
+
+std::string said(const std::string& toml, const std::vector<std::string>& overrides) {
+  try {
+    prepare(toml, overrides)->solve();
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("bands are the variance of its own recursion: of normal labels and others, under a schedule, as a flow") {
+  using namespace models::least_squares;
+  const auto check = [](const models::Trajectory& found, auto recursion, const std::function<double(double)>& rate) {
+    double k = 0;
+    for (std::size_t i = 0; i < found.steps.size(); ++i) {
+      for (; k < found.steps[i]; ++k) recursion.step(rate(k));
+      const double std = std::sqrt(recursion.excess_mse_variance());
+      CHECK(found.columns[0].std[i] == Approx(std / 2).epsilon(1e-11));
+      CHECK(found.columns[1].std[i] == Approx(std).epsilon(1e-11));
+      CHECK(found.columns[2].std[i] == Approx(std::sqrt(recursion.parameter_error_variance())).epsilon(1e-11));
+    }
+  };
+  const auto constant = [](double) { return 0.004; };
+  check(prepare(two_modes, {"theory.bands=true"})->solve(), VarianceRecursion(its_variance), constant);
+  check(prepare(two_modes, {"theory.bands=true", "schedule.kind=linear"})->solve(), VarianceRecursion(its_variance),
+        [](double k) { return 0.004 * (1 - k / 40); });
+  namespace ingredients = models::ingredients;
+  const ingredients::EvenMoments normal{}, laplace = ingredients::even_moments(ingredients::InputLaw::laplace);
+  check(prepare(two_modes, {"theory.bands=true", "noise.law=laplace"})->solve(),
+        ProductVariance({its_variance, normal, 6e-4}), constant);
+  VarianceProblem more = its_variance;
+  more.noise_variance = 0.02;
+  check(prepare(two_modes, {"theory.bands=true", "data.law=laplace", "theory.scale_label_noise=2"})->solve(),
+        ProductVariance({more, laplace, 3 * 4e-4}), constant);
+
+  const models::Trajectory flow = prepare(two_modes, {"theory.bands=true", "theory.method=ode"})->solve();
+  const double times[] = {0, 1, 5, 40};
+  const std::vector<double> known = linear_noise_variance(its_variance, 0.004, times);
+  for (std::size_t i = 0; i < 4; ++i)
+    CHECK(flow.columns[1].std[i] == Approx(std::sqrt(known[i])).epsilon(1e-9).scale(1e-12));
+  CHECK(flow.columns[2].std.empty());
+  const models::Trajectory exact = prepare(two_modes, {"theory.bands=true", "optimizer.batch=inf"})->solve();
+  for (const models::Column& column : exact.columns) CHECK(column.std == std::vector<double>(4, 0.0));
+}
+
+TEST_CASE("bands that cost too much, or are not known, are refused") {
+  const std::string start = "experiment.toml: theory.bands: ";
+  CHECK(said(two_modes, {"theory.bands=true", "theory.method=ode", "schedule.kind=linear"}) ==
+        start + "in continuous time they need a constant schedule; use method = \"recursion\"");
+  CHECK(said(two_modes, {"theory.bands=true", "noise.law=laplace", "time.at=[30000000000]"}) ==
+        start + "so many steps cost too much where data or labels are not Gaussian; ask for fewer steps or modes");
+  // Beyond the rate at which the variance diverges, and below that of the mean.
+  const auto findings = prepare(two_modes)->stability();
+  const double between =
+      std::sqrt(models::testing::number(findings, "eta_variance") * models::testing::number(findings, "eta_max"));
+  CHECK(said(two_modes,
+             {"theory.bands=true", "optimizer.learning_rate=" + settings::text_of(between), "time.at=[30000000000]"}) ==
+        start +
+            "the variance diverges at this learning rate, and so many steps of its recursion cost too much; ask for "
+            "fewer steps");
+  CHECK(said(two_modes, {"theory.bands=true", "optimizer.learning_rate=0.004", "time.at=[30000000000]"}) == "no error");
+}
+
+TEST_CASE("warnings begin where they should: a rate too large for homog, steps too large for the paths") {
+  const auto warned = [](const std::vector<std::string>& overrides, const std::string& part) {
+    for (const auto& warning : prepare(two_modes, overrides)->solve().warnings)
+      if (warning.find(part) != std::string::npos) return true;
+    return false;
+  };
+  for (const char* level : {"homog", "log"})
+    for (const double share : {0.29, 0.31})
+      CHECK(warned({"theory.method=ode", std::string("theory.level=") + level,
+                    "optimizer.learning_rate=" + std::to_string(share / 30)},
+                   "level homog assumes") == (share > 0.3 && std::string(level) == "homog"));
+  for (const auto& [scheme, most] : {std::pair("euler-maruyama", 0.5), {"weak2", 1.0}})
+    for (const double part : {0.97, 1.03}) {
+      // eta lambda_max = .12 a step.
+      CAPTURE(scheme);
+      CHECK(warned({"theory.method=sde", "theory.paths=2", std::string("theory.scheme=") + scheme,
+                    "theory.time_step=" + std::to_string(part * most / 0.12)},
+                   "is too large: times eta") == (part > 1));
+    }
+  CHECK(warned({"theory.method=sde", "theory.paths=2"}, "SDE over SGD"));
+  CHECK_FALSE(warned({"theory.method=sde", "theory.paths=2", "noise.law=laplace"}, "SDE over SGD"));
+}
+
+TEST_CASE("beside the spread of the paths stands that of SGD, exactly") {
+  using models::least_squares::VarianceRecursion;
+  const auto found = prepare(two_modes, {"theory.method=sde", "theory.paths=2"})->solve();
+  VarianceRecursion recursion(its_variance);
+  double k = 0;
+  for (std::size_t i = 0; i < found.steps.size(); ++i) {
+    for (; k < found.steps[i]; ++k) recursion.step(0.004);
+    CHECK(found.find("excess_mse_sgd_std")->value[i] ==
+          Approx(std::sqrt(recursion.excess_mse_variance())).epsilon(1e-10).scale(1e-12));
+  }
+}
+
+TEST_CASE(
+    "local exponents at uneven steps: the slope of the parabola through three points, or of the line through two") {
+  const auto found = prepare(two_modes, {"time.at=[1, 3, 20, 25]", "theory.exponents=true"})->solve();
+  const std::vector<double>&t = found.steps, &P = found.find("excess_mse")->value;
+  const std::vector<double>& exponent = found.find("excess_mse_exponent")->value;
+  const auto x = [&](std::size_t i) { return std::log(t[i]); };
+  const auto y = [&](std::size_t i) { return std::log(P[i]); };
+  CHECK(std::isnan(exponent[0]));
+  CHECK(exponent[1] == Approx((y(2) - y(1)) / (x(2) - x(1))).epsilon(1e-12));
+  for (const std::size_t i : {2u, 3u}) {
+    // Lagrange's polynomial, differentiated in the middle.
+    const double a = x(i - 1), b = x(i), c = x(i + 1);
+    const double slope = y(i - 1) * (b - c) / ((a - b) * (a - c)) + y(i) * (2 * b - a - c) / ((b - a) * (b - c)) +
+                         y(i + 1) * (b - a) / ((c - a) * (c - b));
+    CHECK(exponent[i] == Approx(slope).epsilon(1e-11));
+  }
+  CHECK(exponent[4] == Approx((y(4) - y(3)) / (x(4) - x(3))).epsilon(1e-12));
+  CHECK(std::isinf(found.find("excess_mse_exponent")->valid_from));
 }

@@ -120,12 +120,13 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
 
 PowerLawPrediction power_law_prediction(double alpha, double beta, double eta, double batch, double kappa) {
   PowerLawPrediction out;
-  const double p = (2 * alpha + 2 * beta - 1) / (2 * alpha), q = 2 - 1 / (2 * alpha);
+  // p = (2 alpha + 2 beta - 1)/(2 alpha), which is q to the last bit where beta = alpha.
+  const double q = 2 - 1 / (2 * alpha), p = q + (beta - alpha) / alpha;
   // Where 2 alpha > 1 the whole kernel has acted long before t: its resummation multiplies all terms.
   const double resummed = 2 * alpha > 1 ? 1 / (1 - kappa) : 1;
   if (!(eta > 0))
     out.phase = "no power law (nothing moves)";
-  else if (!(p > 0))
+  else if (!(2 * alpha + 2 * beta > 1))
     out.phase = "no power law (alpha + beta <= 1/2)";
   else if (!(kappa < 1))
     out.phase = "no power law (unstable)";

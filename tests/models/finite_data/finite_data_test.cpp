@@ -2,10 +2,14 @@
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <variant>
@@ -13,6 +17,9 @@
 
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
+#include "models/framework/rate_objective.hpp"
+#include "random/random.hpp"
+#include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
@@ -479,4 +486,84 @@ TEST_CASE("bad data sets are refused, and the message says how") {
   CHECK(holds(error_of(list + "targets = [1]"), "inputs"));
   CHECK(holds(error_of(list + "inputs = [[1], [2]]\ntargets = [1]"), "one number per row"));
   CHECK(holds(error_of(list + "inputs = [[1], [2]]\ntargets = [1, 2]\nsamples = 3"), "2 rows"));
+}
+
+TEST_CASE("real rows: drawn one after the other without replacement, with their targets and label noise on top") {
+  // Twelve images of two pixels, in the files of Fashion-MNIST.
+  const auto folder = std::filesystem::temp_directory_path() / ("edgewise-rows-" + std::to_string(::getpid()));
+  std::filesystem::create_directories(folder);
+  {
+    std::string images("\0\0\x08\x03\0\0\0\x0c\0\0\0\x01\0\0\0\x02", 16), labels("\0\0\x08\x01\0\0\0\x0c", 8);
+    for (int i = 0; i < 12; ++i) {
+      images += static_cast<char>(17 * i % 100);
+      images += static_cast<char>(i * i % 90);
+      labels += static_cast<char>(i % 3);
+    }
+    std::ofstream(folder / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+    std::ofstream(folder / "train-labels-idx1-ubyte.gz", std::ios::binary) << labels;
+  }
+  spectra::DatasetOptions options;
+  options.folder = folder.string();
+  const auto dataset = spectra::load(options);
+  const std::string spectrum = "kind = 'dataset'\nfolder = '" + folder.string() + "'";
+  for (const int samples : {12, 5}) {
+    // The rows by a shuffle from the front.
+    random::Stream choice(3, 0, 0, random::Purpose::data), label(3, 0, 0, random::Purpose::labels);
+    std::vector<std::size_t> order(12);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::vector<std::array<double, 2>> x;
+    std::vector<double> y;
+    for (std::size_t i = 0; i < static_cast<std::size_t>(samples); ++i) {
+      std::swap(order[i], order[i + choice.below(12 - i)]);
+      x.push_back({dataset->row(order[i])[0], dataset->row(order[i])[1]});
+      y.push_back(dataset->targets[order[i]] + 0.5 * label.normal());
+    }
+    const Trajectory found = prepare(experiment("learning_rate = 0.7\nbatch = " + std::to_string(samples),
+                                                "law = 'rows'\nseed = 3\nsamples = " + std::to_string(samples),
+                                                "[noise]\nvariance = 0.25\n", spectrum))
+                                 ->solve();
+    // Gradient descent on them.
+    double theta[2] = {0, 0};
+    std::size_t at = 0;
+    for (int k = 0; k <= 40; ++k) {
+      double loss = 0, gradient[2] = {0, 0};
+      for (std::size_t i = 0; i < x.size(); ++i) {
+        const double r = x[i][0] * theta[0] + x[i][1] * theta[1] - y[i];
+        loss += r * r / (2.0 * samples);
+        for (int j = 0; j < 2; ++j) gradient[j] += r * x[i][j] / samples;
+      }
+      if (found.steps[at] == k) CHECK(column(found, "loss")[at++] == Approx(loss).epsilon(1e-10));
+      for (int j = 0; j < 2; ++j) theta[j] -= 0.7 * gradient[j];
+    }
+    CHECK(at == 4);
+  }
+  CHECK(error_of(experiment("learning_rate = 0.1", "law = 'rows'\nsamples = 13", "", spectrum)) ==
+        "x.toml: data.samples: the data set has 12 rows, fewer than 13");
+  CHECK(holds(error_of(experiment("learning_rate = 0.1", "law = 'rows'\nsamples = 3", "",
+                                  "kind = 'dataset'\nfolder = '/nowhere'")),
+              "x.toml: spectrum.name: "));
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("what a spectrum cannot give, and an objective that is not there, are refused") {
+  const std::string rate = "learning_rate = 0.1";
+  CHECK(error_of(experiment(rate, "samples = 5", "", "kind = 'power-law'\nalpha = 1\nbeta = 1\ndimension = 1e9")) ==
+        "x.toml: spectrum.kind: a compressed spectrum is for theory only");
+  CHECK(error_of(experiment(rate, "law = 'kernel'", "", "kind = 'isotropic'\ndimension = 4001")) ==
+        "x.toml: spectrum.dimension: at most 4000 for law = \"kernel\"");
+  CHECK(error_of(experiment(rate, "law = 'kernel'\nsamples = 7", "", "kind = 'isotropic'\ndimension = 8")) ==
+        "x.toml: data.samples: [spectrum] has 8 eigenvalues; leave it out");
+  CHECK(error_of(experiment(rate, "law = 'kernel'\nsamples = 8", "", "kind = 'isotropic'\ndimension = 8")) ==
+        "no error");
+  const auto problem = prepare(experiment(rate, "samples = 5", "[theory]\nmethod = 'mean-field'\n"));
+  CHECK_THROWS_WITH_AS(problem->rate_objective("excess_mse"),
+                       "x.toml: schedule_search.observable: must be loss for this model", settings::Error);
+  CHECK(problem->rate_objective("loss"));
+  // Targets of 0 are met at the start.
+  const auto still = prepare(
+      "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1, 0.5], [0.3, 1]]\ntargets = [0, 0]\n[optimizer]\n"
+      "learning_rate = 0.1\n[theory]\nmethod = 'mean-field'\n[time]\nsteps = 3\n");
+  const auto facts = still->rate_objective("")->facts();
+  CHECK(facts.uniqueness.first == Uniqueness::none);
+  CHECK(facts.uniqueness.second == "the run starts without a residual: any schedule leaves it there");
 }

@@ -346,6 +346,26 @@ TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is 
   CHECK(claimed[0].nominal == Approx(nominal).epsilon(1e-9));
   CHECK(claimed[0].low == Approx(0.6 * nominal).epsilon(1e-9));
   CHECK(claimed[0].high == Approx(1.5 * nominal).epsilon(1e-9));
+  // Of a run, its own means over the same windows, each as long as it is.
+  models::RecordedReplica run;
+  run.steps = found.steps;
+  const std::vector<std::string> names{"mean_loss"};
+  run.names = names;
+  run.rows = {{1, 2, 3, 5, 8}};
+  double own = 0;
+  for (std::size_t t = record + 1; t < 5; ++t)
+    own +=
+        static_cast<double>(time.at[t] - time.at[t - 1]) * run.rows[0][t] / static_cast<double>(600 - time.at[record]);
+  CHECK(claimed[0].statistic(run).value() == Approx(own).epsilon(1e-12));
+  run.diverged = true;
+  CHECK_FALSE(claimed[0].statistic(run));
+  // None where the edge is reached in the last quarter, or the flow ended.
+  auto late = found;
+  for (double& x : late.columns.back().value) x = 0;
+  CHECK(models::ingredients::central_flow_predictions(late, 0.6, 1.5).empty());
+  auto ended = found;
+  ended.valid_until = 400;
+  CHECK(models::ingredients::central_flow_predictions(ended, 0.6, 1.5).empty());
 }
 
 TEST_CASE("turns about the edge: eta |grad (w'H w)|/(2 pi |w|), by differences of the Hessian") {

@@ -40,6 +40,11 @@ class Parabola final : public RateObjective {
     return value(r);
   }
   RatePath path(std::span<const double> r) const override { return {{r[0], r[1], value(r)}, {}}; }
+  std::optional<double> estimate(std::span<const RateStretch> run) const override {
+    double sum = 0;
+    for (const RateStretch& stretch : run) sum += static_cast<double>(stretch.steps) * stretch.rate;
+    return sum;
+  }
 };
 
 }  // namespace
@@ -56,6 +61,7 @@ TEST_CASE("rates in units of 1/4: all that holds a rate is four times what it wa
   CHECK(objective->facts().least == 1);
   CHECK(objective->value(std::vector<double>{12, 20}) == 1);
   CHECK(objective->value(std::vector<double>{16, 20}) == 2);
+  CHECK(objective->estimate(std::vector<RateStretch>{{2, 16}, {1, 20}}) == 2 * 4 + 5);
   CHECK(objective->path(std::vector<double>{16, 20}).loss == std::vector<double>{4, 5, 2});
 }
 

@@ -32,6 +32,16 @@ TEST_CASE("a shape on the last fraction is what it starts with, then itself on a
   CHECK_THROWS_AS(parse("kind = 'linear'\nlast_fraction = 0", 8), settings::Error);
 }
 
+TEST_CASE("breaks: the end of the warm-up, and those of the shape behind it") {
+  using Breaks = std::vector<double>;
+  // (t + 1)/2 is 1 at t = 1.
+  CHECK(parse("kind = 'constant'\nwarmup = 0.25", 8)->breaks() == Breaks{1});
+  CHECK(parse("kind = 'linear'\nlast_fraction = 0.5", 8)->breaks() == Breaks{4});
+  // First: six steps are left, whose last half begins at 2 + 3.
+  CHECK(parse("kind = 'linear'\nlast_fraction = 0.5\nwarmup = 0.25\nwarmup_mode = 'first'", 8)->breaks() ==
+        Breaks{2, 5});
+}
+
 TEST_CASE("warm-up multiplies any shape") {
   check_values("kind = 'constant'\nwarmup = 0.1", 100, {{0, 0.1}, {4, 0.5}, {9, 1}, {50, 1}});
   check_values("kind = 'linear'\nwarmup = 0.1", 100, {{4, 0.96 * 0.5}, {9, 0.91}, {50, 0.5}});

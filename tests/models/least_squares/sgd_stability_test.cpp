@@ -210,3 +210,17 @@ TEST_CASE("the steady state of what does not settle: infinite where it is fed an
   CHECK(std::isnan(steady("", "[0.0, 0.5]", fast + "inf\n")));  // what grows is not there
   CHECK(std::isnan(steady(noise, "[1.0, 0.5]", "learning_rate = 0\nbatch = 2\n")));
 }
+
+TEST_CASE("power laws at their borders: none without a finite signal, and two terms of one exponent") {
+  const auto phase = [](const std::string& alpha, const std::string& beta) {
+    return words(prepare("model = 'least-squares'\n[time]\nsteps = 5\n[spectrum]\nkind = 'power-law'\ndimension = 20\n"
+                         "alpha = " +
+                         alpha + "\nbeta = " + beta + "\n[optimizer]\nlearning_rate = 0.05\n")
+                     ->stability(),
+                 "phase");
+  };
+  CHECK(phase("0.2", "0.2") == "no power law (alpha + beta <= 1/2)");
+  CHECK(phase("0.3", "0.25") != "no power law (alpha + beta <= 1/2)");
+  // p = (2 alpha + 2 beta - 1)/(2 alpha) is q = 2 - 1/(2 alpha) where beta = alpha.
+  for (const char* both : {"0.7", "0.75", "1.0", "1.3"}) CHECK(phase(both, both) == "boundary");
+}

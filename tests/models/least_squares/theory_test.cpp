@@ -559,6 +559,15 @@ TEST_CASE("warnings begin where they should: a rate too large for homog, steps t
                    "is too large: times eta") == (part > 1));
     }
   CHECK(warned({"theory.method=sde", "theory.paths=2"}, "SDE over SGD"));
+  // 1 - 7.2 a step grows without end where the equation falls; 1 - 1.9 falls by far less than e^-1.9.
+  const std::string euler = "theory.scheme=euler-maruyama";
+  CHECK(warned({"theory.method=sde", "theory.paths=2", euler, "theory.time_step=60", "time.at=[12000]"},
+               "the paths diverge by step"));
+  CHECK(warned({"theory.method=sde", "theory.paths=64", euler, "theory.time_step=16", "noise.variance=0",
+                "optimizer.batch=1000", "time.at=[160]"},
+               "times that of the equation at step"));
+  CHECK_FALSE(warned({"theory.method=sde", "theory.paths=64", euler, "theory.time_step=1", "time.at=[160]"},
+                     "times that of the equation at step"));
   CHECK_FALSE(warned({"theory.method=sde", "theory.paths=2", "noise.law=laplace"}, "SDE over SGD"));
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "models/framework/rate_objective.hpp"
 #include "models/least_squares/linear_methods/linear_bands.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
@@ -344,4 +345,90 @@ TEST_CASE("tuning by the section [tune]") {
   refused("[tune]\nevaluations = 10\nlearning_rate = [100, 200]\n",
           "tune.learning_rate: every one of the 10 runs tried diverged");
   refused("[tune]\nevaluations = 10\nsamples = 7\nlearning_rate = [0.1, 0.2]\n", "tune.samples: not one period");
+}
+
+TEST_CASE("custom methods that are none, and what cannot be simulated or followed, are refused in one line") {
+  const std::string start = head + "[optimizer]\nkind = 'custom'\n", phase = "[[optimizer.phase]]\nT0 = ";
+  const auto one = [&](const std::string& keys, const std::string& phases) { return message(start + keys + phases); };
+  const std::string noisy = phase + "[[1, 0], [0, 1]]\nT1 = [[-0.1, 0], [0, 0]]\nn = [-0.1, 0]\ne = [1, 0]\n";
+  const std::string pair = "start = [1, 0]\nreadout = [1, 0]\n";
+  CHECK(one(pair, noisy) == "no error");
+  CHECK(one(pair + "blocks = [1, 2]\n", noisy) == "e.toml: optimizer.blocks: sum to 3, but `start` has 2 coordinates");
+  CHECK(one(pair + "blocks = [1.5, 0.5]\n", noisy).starts_with("e.toml: optimizer.blocks: must be"));
+  CHECK(one("start = [1, 0, 0, 0, 0, 0, 0]\nreadout = [1, 0, 0, 0, 0, 0, 0]\n", noisy) ==
+        "e.toml: optimizer.blocks: a block has 1 to 6 coordinates, here 7");
+  CHECK(one(pair + "start_target = [1]\n", noisy) == "e.toml: optimizer.start_target: must hold 2 numbers, as `start`");
+  CHECK(one("start = [1, 0]\nreadout = [1]\n", noisy) == "e.toml: optimizer.readout: must hold 2 numbers, as `start`");
+  CHECK(one(pair + "blocks = [1, 1]\n",
+            phase + "[[1, 0.1], [0, 1]]\nT1 = [[-0.1, 0], [0, 0]]\nn = [-0.1, 0]\ne = [1, 0]\n")
+            .find("must be zero between different blocks") != std::string::npos);
+  const std::string still = phase + "[[1, 0], [0, 1]]\nT1 = [[-0.1, 0], [0, 0]]\n";
+  CHECK(one(pair, noisy + still + phase + "[[1, 0], [0, 1]]\n") ==
+        "e.toml: optimizer.phase: of noiseless phases in a row, only the last may have T1");
+  CHECK(one(pair, noisy + phase + "[[1, 0], [0, 0.9]]\n" + still) == "no error");
+  CHECK(one(pair + "blocks = [1, 1]\n", noisy) ==
+        "e.toml: optimizer.blocks: a custom method of several blocks cannot be simulated");
+  CHECK(one(pair, noisy + "omega = [0.5]\n") == "e.toml: optimizer.phase.omega: only omega = 1 can be simulated");
+  CHECK(one(pair, noisy + "omega = [1.0]\n") == "no error");
+
+  const std::string momentum = head + "[optimizer]\nkind = 'momentum'\nlearning_rate = 0.1\nmomentum = 0.5\n";
+  CHECK(message(momentum, {"optimizer.weight_decay=0.1", "optimizer.independent=true", "optimizer.decoupled=true"}) ==
+        "e.toml: optimizer.independent: give either decoupled or independent, not both");
+  CHECK(message(momentum, {"optimizer.weight_decay=1.0", "optimizer.independent=true"}) ==
+        "e.toml: optimizer.weight_decay: must be < 1 where it is independent");
+  CHECK(message(momentum, {"optimizer.weight_decay=0.9", "optimizer.independent=true"}) == "no error");
+  CHECK(message(momentum, {"optimizer.weight_decay=1.0"}) == "no error");
+  CHECK(message(lookahead, {"theory.method=ode", "schedule.kind=linear"}) ==
+        "e.toml: theory.method: the inner-flow limit needs constant hyperparameters; use recursion");
+  CHECK(message(lookahead, {"theory.method=ode", "optimizer.weight_decay=0.1"}) ==
+        "e.toml: theory.method: the inner-flow limit is without weight decay; use recursion");
+  const std::string workers =
+      head + "[optimizer]\nkind = 'la-diloco'\nlearning_rate = 0.1\ninner_steps = 4\nworkers = 3\n";
+  CHECK(message(workers, {"optimizer.workers=2.5"}) ==
+        "e.toml: optimizer.workers: must be whole to be simulated (here 2.5)");
+  CHECK(message(workers, {"schedule.workers.kind=linear"}) == "no error");
+  const auto given = prepare(
+      momentum, {"initial.error_power=[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]", "optimizer.weight_decay=0.1"});
+  CHECK_THROWS_WITH_AS(given->solve(),
+                       "e.toml: initial.error_power: this method carries theta* itself, so the start must be "
+                       "initial.scale * theta*",
+                       settings::Error);
+  CHECK_THROWS_WITH_AS(given->simulate(), "e.toml: initial.error_power: weight decay needs initial.scale instead",
+                       settings::Error);
+  CHECK(message(head + "[optimizer]\nlearning_rate = 0.9\n[theory]\nmethod = 'ode'\nlevel = 'log'\n",
+                {"optimizer.learning_rate=1.0", "optimizer.batch=inf"}) ==
+        "e.toml: theory.level: log needs (1 - eta lambda)^2 + eta^2 lambda^2/B > 0 for every mode; use diff or the "
+        "recursion");
+}
+
+TEST_CASE("the inner flow of a rate that is too large ends where P is no number any more") {
+  const auto solved = prepare(lookahead, {"theory.method=ode", "optimizer.learning_rate=1.5", "optimizer.batch=1",
+                                          "time.at=[8, 16, 80000]"})
+                          ->solve();
+  REQUIRE(solved.diverged_at);
+  CHECK(*solved.diverged_at == 80000);
+  CHECK(solved.steps.back() < 80000);
+  for (const double P : solved.find("excess_mse")->value) CHECK(std::isfinite(P));
+}
+
+TEST_CASE("what has no best learning rates is refused") {
+  const auto refused = [](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    try {
+      prepare(text, overrides)->rate_objective("");
+    } catch (const settings::Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  const std::string workers =
+      head + "[optimizer]\nkind = 'la-diloco'\nlearning_rate = 0.1\ninner_steps = 4\nworkers = 3\n";
+  for (const std::string name : {"inner_steps", "workers"})
+    CHECK(refused(workers, {"schedule." + name + ".kind=linear"}) ==
+          "e.toml: schedule." + name + ": the best learning rates are known for rounds that stay alike; leave it out");
+  CHECK(refused(custom + "T0 = [[1, 0], [0, 1]]\nT1 = [[-0.1, 0], [0, 0]]\nn = [-0.1, 0]\ne = [1, 0]\n") ==
+        "e.toml: optimizer: it has no learning_rate whose schedule could be looked for");
+  const std::string ema = head + "[optimizer]\nkind = 'tail-average'\nlearning_rate = 0.1\naverage_from = 3\n";
+  CHECK(refused(ema, {"time.at=[200001]"}) ==
+        "e.toml: time.steps: at most 200000 of them where more than the learning rate differs from step to step");
+  CHECK(refused(ema) == "no error");
 }

@@ -437,3 +437,26 @@ TEST_CASE("what has no bands says why") {
   CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")).find("Gaussian") !=
         std::string::npos);
 }
+
+TEST_CASE("what fluctuations are not known of: nodes, exact gradients, other laws, too many modes or steps") {
+  const std::vector<std::uint64_t> steps{2, 8};
+  const auto known = [&](const std::shared_ptr<LeastSquares>& of, const std::string& optimizer,
+                         const std::vector<std::uint64_t>& at) {
+    return linear_fluctuations(problem_of(of, "momentum", "learning_rate = 0.01\nmomentum = 0.5\n" + optimizer), at)
+        .has_value();
+  };
+  const auto data = data_of(power_law(5, 0.6, 0.4), 0.1, {0, 8});
+  CHECK(known(data, "", steps));
+  CHECK_FALSE(known(data, "batch = inf", steps));
+  CHECK_FALSE(known(data, "", {2, 1'000'000'000'000}));
+  const auto nodes = std::make_shared<LeastSquares>(*data);
+  nodes->spectrum.compressed = true;
+  CHECK_FALSE(known(nodes, "", steps));
+  const auto uniform = std::make_shared<LeastSquares>(*data);
+  uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
+  CHECK_FALSE(known(uniform, "", steps));
+  const auto labels = std::make_shared<LeastSquares>(*data);
+  labels->noise = models::ingredients::laplace_noise(0.1);
+  CHECK_FALSE(known(labels, "", steps));
+  CHECK_FALSE(known(data_of(power_law(5000, 0.6, 0.4), 0.1, {0, 8}), "", steps));
+}

@@ -234,6 +234,68 @@ TEST_CASE("a law with normal noise on top: moments, draws, density and averages"
   }
 }
 
+TEST_CASE(
+    "nodes serve averages that grow, with kinks and joints: absolute moments, and a ramp that normal noise blurs") {
+  using namespace models::ingredients;
+  // E |eps|^3: 6 b^3, and s^3 nu^(3/2) Gamma((nu - 3)/2)/(sqrt(pi) Gamma(nu/2)); of N(0, V) 2 sqrt(2/pi) V^(3/2).
+  const auto third = [](const Noise& noise) {
+    double sum = 0;
+    for (const auto& node : noise.nodes({.growth = 3}))
+      sum += node.probability * 2 * std::sqrt(2 / M_PI) * std::pow(node.variance, 1.5);
+    return sum;
+  };
+  CHECK(third(*laplace_noise(0.5)) == Approx(6 * 0.125).epsilon(1e-11));
+  for (const double dof : {3.5, 5.0, 40.0})
+    CHECK(third(*student_noise(dof, 0.7)) == Approx(std::pow(0.7, 3) * std::pow(dof, 1.5) * std::tgamma((dof - 3) / 2) /
+                                                    std::sqrt(M_PI) / std::tgamma(dof / 2))
+                                                 .epsilon(1e-11));
+  // Tails of every law, by E max(z - eps - k, 0) with z ~ N(0, w^2): at a given N(m, V) of eps with d = m + k, t^2 = V + w^2,
+  // t phi(d/t) - d Phi(-d/t); in all, the density integrated.
+  const auto ramp = [](double d, double t) {
+    return t * std::exp(-d * d / (2 * t * t)) / std::sqrt(2 * M_PI) - d / 2 * std::erfc(d / t / std::sqrt(2.0));
+  };
+  for (const double width : {0.03, 0.4, 5.0})
+    for (const double kink : {0.0, 0.6, -0.9}) {
+      CAPTURE(width);
+      CAPTURE(kink);
+      const double turned = -kink;
+      for (const auto& noise : {uniform_noise(1.0 / 3), uniform_noise(27)}) {
+        double found = 0, known = 0;
+        for (const auto& node : noise->nodes({.width = width, .kinks = std::span(&turned, 1)}))
+          found += node.probability * ramp(node.mean + kink, width);
+        const double half = noise->sizes()[0];
+        constexpr int cells = 40000;
+        for (int i = 0; i < cells; ++i) known += ramp(half * (2 * (i + 0.5) / cells - 1) + kink, width) / cells;
+        CHECK(found == Approx(known).epsilon(1e-7));
+      }
+    }
+  // A joint: |x|^3 about it, smooth enough for panels that end there and for no others.
+  const double joint = 0.37, half = std::sqrt(3 * 0.25);
+  double found = 0;
+  for (const auto& node : uniform_noise(0.25)->nodes({.width = 0.01, .joints = std::span(&joint, 1)}))
+    found += node.probability * std::pow(std::abs(node.mean - joint), 3);
+  CHECK(found == Approx((std::pow(half - joint, 4) + std::pow(half + joint, 4)) / (8 * half)).epsilon(1e-13));
+}
+
+TEST_CASE("blurred uniform noise: its density and slope on either side, at its edges, far out and under wide normals") {
+  const double half = 1.5;
+  const auto noise = models::ingredients::uniform_noise(half * half / 3);
+  const auto above = [](double x) { return 0.5 * std::erfc(x / std::sqrt(2.0)); };
+  const auto phi = [](double x) { return std::exp(-x * x / 2) / std::sqrt(2 * M_PI); };
+  for (const double width : {0.02, 0.6, 2.5})
+    for (const double place : {0.0, half, -half})
+      for (const double away : {-2.0 * width, -0.3 * width, 0.0, 0.7 * width, 6 * width, -6 * width}) {
+        const double at = place + away, low = (at - half) / width, high = (at + half) / width;
+        CAPTURE(width);
+        CAPTURE(at);
+        const auto found = noise->blurred_density(width, place, away);
+        // By the nearer tails, which keep their digits.
+        const double value = at > 0 ? above(low) - above(high) : above(-high) - above(-low);
+        CHECK(found.value == Approx(value / (2 * half)).epsilon(1e-9));
+        CHECK(found.slope == Approx((phi(high) - phi(low)) / (2 * half * width)).epsilon(1e-9).scale(1e-6));
+      }
+}
+
 TEST_CASE("variance zero draws zero") {
   random::Stream stream(1, 0);
   for (const auto& kind : models::ingredients::noise_kinds()) {

@@ -180,6 +180,9 @@ INDIFFERENT = {
         "the width of bins, which narrow until the measured error is small enough",
     ("spectra/compression.cpp", "return std::min(width, width / (1 + width) * (above + nearest));"):
         "the width of bins, which narrow until the measured error is small enough",
+    ("models/least_squares/linear_methods/linear_bands.cpp",
+     "for (std::size_t a = 0; a < eigenvalue.size(); ++a) scale += eigenvalue[a] * power[a];"):
+        "a size that errors are divided by, and multiplied with again, so that their fourth powers stay representable",
     ("solvers/noisy_run.cpp",
      "return repeat >= 32 && N <= 1500 && 0.5 * N * N * N * std::log2(L) < 12 * L * N * (4 * moments + 6);"):
         "chooses between two ways to the same numbers",

@@ -64,7 +64,7 @@ double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) 
   // The norm grows from 0 to infinity below `most`; in eta/(1 - eta/most) it is nearly a straight line.
   const double most = single / c.c2;
   const auto excess = [&](double share) { return 1 - 1 / kernel_norm(data, kernel, level, share * most); };
-  double high = 0.5;
+  double high = 0.5;  // a guess
   while (1 - high > 1e-14 && excess(high) < 0) high = 0.5 * (1 + high);
   if (excess(high) < 0) return high * most;
   double low = 0.5 * high;

@@ -363,13 +363,14 @@ class Evolution {
           members.push_back(child(parents[p], width, stream(p * children + c, round)));
       keep_best(members);
     }
-    const std::size_t numbers = family_.free.size() + 1;
+    const std::size_t most_tries = 60 * (family_.free.size() + 1);
     std::vector<Individual> ends;
     for (const Individual& member : members)
       if (std::isfinite(member.loss) && std::ranges::find(ends, member.line, &Individual::line) == ends.end())
-        ends.push_back(polished(tuner_, family_, member, 0.05, 1e-4, 60 * numbers));
+        ends.push_back(polished(tuner_, family_, member, 0.05, 1e-4, most_tries));
     if (ends.empty()) return members.front();
-    return polished(tuner_, family_, *std::ranges::min_element(ends, {}, &Individual::loss), 0.02, 1e-6, 120 * numbers);
+    return polished(tuner_, family_, *std::ranges::min_element(ends, {}, &Individual::loss), 0.02, 1e-6,
+                    2 * most_tries);
   }
 
  private:

@@ -6,10 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/ingredients/schedule_search/best_rates.hpp"
+#include "numerics/simplex.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
@@ -211,4 +215,289 @@ TEST_CASE("of many steps a search looks at estimates, and ends with the loss its
     CHECK(member.loss >= best.loss * (1 - 1e-12));
     CHECK(member.loss == Approx(best.loss).epsilon(2e-5));
   }
+}
+
+namespace {
+
+/// floor + sum_k (a_k eta_k - b_k)^2, of twenty steps: no rates diverge.
+class Parabolas final : public RateObjective {
+ public:
+  static constexpr std::size_t steps = 20;
+  Parabolas() : RateObjective({.steps = steps}) {}
+  double value(std::span<const double> rates) const override {
+    double J = 0.3;
+    for (std::size_t k = 0; k < steps; ++k) {
+      const auto x = static_cast<double>(k);
+      J += std::pow((1 + 0.1 * x) * rates[k] - 0.8 * std::exp(-0.1 * x) * (1 + 0.3 * std::sin(x)), 2);
+    }
+    return J;
+  }
+  double gradient(std::span<const double>, std::span<double>) const override { return 0; }
+  RatePath path(std::span<const double>) const override { return {}; }
+};
+
+/// A parameter that is searched: key, range, spread of children and power of its scale.
+struct Range {
+  const char* key;
+  double low = 0, high = 1, spread = 0.15, power = 1;
+};
+
+/// One seeded search as it is described: random shapes, rounds of children, simplices.
+class LiteralSearch {
+ public:
+  LiteralSearch(const std::string& family, std::vector<Range> ranges, const ScheduleSearch& options, double base)
+      : family_(family), ranges_(std::move(ranges)), options_(options), base_(base) {}
+
+  struct Member {
+    std::vector<double> places;
+    double warmup = 0, base = 0, loss = 0;
+    std::uint64_t line = 0;
+  };
+
+  FamilyMember named(const std::vector<double>& places, double warmup) const {
+    FamilyMember out{{}, warmup, 0, 0};
+    for (std::size_t f = 0; f < ranges_.size(); ++f)
+      out.parameters.emplace_back(
+          ranges_[f].key, ranges_[f].low + (ranges_[f].high - ranges_[f].low) * std::pow(places[f], ranges_[f].power));
+    double *x1 = nullptr, *x2 = nullptr;
+    for (auto& [key, value] : out.parameters) {
+      if (key == "x1") x1 = &value;
+      if (key == "x2") x2 = &value;
+    }
+    if (x1 && *x1 > *x2) std::swap(*x1, *x2);
+    return out;
+  }
+  std::vector<double> shape(const std::vector<double>& places, double warmup) const {
+    return shape_of(family_, named(places, warmup), options_, Parabolas::steps);
+  }
+  /// Infinite where the points are none, x1 beside 0 or x2.
+  double loss(const std::vector<double>& places, double warmup, double base) const {
+    std::vector<double> rates;
+    try {
+      rates = shape(places, warmup);
+    } catch (const edgewise::settings::Error&) {
+      return infinity;
+    }
+    for (double& rate : rates) rate *= base;
+    return J_.value(rates);
+  }
+  edgewise::random::Stream stream(std::uint64_t restart, std::uint64_t i, std::uint64_t round) const {
+    return {options_.seed, restart * 10'000'000 + i, round, edgewise::random::Purpose::other};
+  }
+
+  std::vector<Member> random_shapes(std::uint64_t restart, const std::vector<double>& warmups) const {
+    std::vector<Member> out;
+    for (std::uint64_t i = 0; i < options_.shapes; ++i) {
+      auto numbers = stream(restart, i, 0);
+      Member member{{}, warmups[i % warmups.size()], 0, 0, i};
+      for (std::size_t f = 0; f < ranges_.size(); ++f) member.places.push_back(numbers.uniform());
+      const BestBase best = best_base_between(J_, shape(member.places, member.warmup), base_ / 8, base_ * 8, 5);
+      member.base = best.base;
+      member.loss = best.loss;
+      out.push_back(member);
+    }
+    return out;
+  }
+
+  static void keep(std::vector<Member>& members) {
+    std::ranges::stable_sort(members, {}, &Member::loss);
+    std::vector<Member> best;
+    std::map<std::uint64_t, int> of_line;
+    for (const Member& member : members)
+      if (best.size() < 8 && of_line[member.line] < 2) {
+        ++of_line[member.line];
+        best.push_back(member);
+      }
+    members = best;
+  }
+
+  Member polished(const Member& from, double width, double tolerance, int most) const {
+    std::vector<double> start = from.places, widths;
+    for (const Range& range : ranges_) widths.push_back(width * range.spread / 0.15);
+    start.push_back(0.5);
+    widths.push_back(width / 2);
+    const auto found = edgewise::numerics::simplex_minimum(
+        [&](std::span<const double> x) {
+          return loss({x.begin(), x.end() - 1}, from.warmup, from.base * std::exp(4 * (x.back() - 0.5)));
+        },
+        start, widths, tolerance, most);
+    return {{found.at.begin(), found.at.end() - 1},
+            from.warmup,
+            from.base * std::exp(4 * (found.at.back() - 0.5)),
+            found.value,
+            from.line};
+  }
+
+  Member run(std::uint64_t restart, const std::vector<double>& warmups) const {
+    std::vector<Member> members = random_shapes(restart, warmups);
+    keep(members);
+    for (int round = 1; round <= 6; ++round) {
+      const double width = std::pow(0.6, round - 1);
+      const std::vector<Member> parents = members;
+      for (std::size_t p = 0; p < parents.size(); ++p)
+        for (std::size_t c = 0; c < 6; ++c) {
+          auto numbers = stream(restart, p * 6 + c, static_cast<std::uint64_t>(round));
+          Member child = parents[p];
+          for (std::size_t f = 0; f < ranges_.size(); ++f)
+            child.places[f] = std::clamp(child.places[f] + width * ranges_[f].spread * numbers.normal(), 0.0, 1.0);
+          child.base *= std::exp(width * 0.2 * numbers.normal());
+          child.loss = loss(child.places, child.warmup, child.base);
+          if (std::isinf(child.loss)) child.base = 0;
+          members.push_back(child);
+        }
+      keep(members);
+    }
+    const int numbers = static_cast<int>(ranges_.size()) + 1;
+    std::vector<Member> ends;
+    std::map<std::uint64_t, bool> seen;
+    for (const Member& member : members)
+      if (std::isfinite(member.loss) && !std::exchange(seen[member.line], true))
+        ends.push_back(polished(member, 0.05, 1e-4, 60 * numbers));
+    return polished(*std::ranges::min_element(ends, {}, &Member::loss), 0.02, 1e-6, 120 * numbers);
+  }
+
+ private:
+  std::string family_;
+  std::vector<Range> ranges_;
+  ScheduleSearch options_;
+  double base_;
+  Parabolas J_;
+};
+
+const std::vector<Range> two_points{{"y0"}, {"x1", 0, 1, 0.105},      {"y1", 0.2, 1}, {"x2", 0, 1, 0.105},
+                                    {"y2"}, {"y3", 0, 0.09, 0.015, 2}};
+const std::vector<Range> sticks{{"y1"}, {"d1"}, {"dy2"}, {"d2"}, {"y_end"}};
+
+}  // namespace
+
+TEST_CASE("the seeded searches of families with several parameters, written out") {
+  ScheduleSearch options;
+  options.shapes = 24;
+  options.restarts = 2;
+  options.seed = 5;
+  options.warmups = {0, 0.1};
+  const std::vector<double> optimum(Parabolas::steps, 0.6);
+  for (const bool rises : {true, false}) {  // by itself: no warm-up beside it
+    const std::string name = rises ? "two-point-linear" : "stick-breaking-linear";
+    CAPTURE(name);
+    const LiteralSearch literal(name, rises ? two_points : sticks, options, 0.6);
+    const std::vector<double> warmups = rises ? std::vector<double>{0} : options.warmups;
+    options.search = "random";
+    const TunedFamily random = tune_family(Parabolas(), name, options, optimum);
+    CHECK(random.shapes == 48);
+    CHECK(random.tried.size() == 48);
+    for (const std::uint64_t restart : {0u, 1u})
+      for (const auto& member : literal.random_shapes(restart, warmups)) {
+        const auto parameters = literal.named(member.places, member.warmup).parameters;
+        const auto found = std::ranges::find(random.tried, parameters, &FamilyMember::parameters);
+        REQUIRE(found != random.tried.end());
+        CHECK(found->warmup == member.warmup);
+        CHECK(found->base == Approx(member.base).epsilon(1e-12));
+        CHECK(found->loss == Approx(member.loss).epsilon(1e-12));
+      }
+    CHECK(std::ranges::is_sorted(random.tried, {}, &FamilyMember::loss));
+    options.search = "evolution";
+    const TunedFamily evolved = tune_family(Parabolas(), name, options, optimum);
+    REQUIRE(evolved.restarts.size() == 2);
+    for (const std::uint64_t restart : {0u, 1u})
+      CHECK(evolved.restarts[restart] == Approx(literal.run(restart, warmups).loss).epsilon(1e-10));
+    options.search = "none";
+    CHECK(tune_family(Parabolas(), name, options, optimum).shapes == 0);
+  }
+}
+
+TEST_CASE("the grids of families, and what their members are") {
+  const std::vector<double> cooldowns{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}, times{.3, .9, 3, 9, 30};
+  const std::map<std::string, std::vector<double>> grids{{"constant", {}},
+                                                         {"cosine-power", {.5, .75, 1, 1.25, 1.5, 2}},
+                                                         {"polynomial", {.5, .75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3}},
+                                                         {"rex", {-8, -6, -5, -4, -3, -2, -1, 0, .5, .75, .9}},
+                                                         {"square-root", {.25, .5, .75, 1}},
+                                                         {"cooldown-linear", cooldowns},
+                                                         {"cooldown-1-sqrt", cooldowns},
+                                                         {"cooldown-cosine", cooldowns},
+                                                         {"cooldown-square", cooldowns},
+                                                         {"step", {.1, .2, .25, .3, .4, .5}},
+                                                         {"exponential", {1, 2, 3, 3.5, 4, 4.5, 5, 6}},
+                                                         {"inverse-time", times},
+                                                         {"inverse-square-root", times}};
+  for (const auto& [name, values] : grids) {
+    CAPTURE(name);
+    std::vector<double> found;
+    for (const auto& [member, value] : grid_members(name, 30)) found.push_back(value);
+    REQUIRE(found.size() == values.size());
+    for (std::size_t i = 0; i < values.size(); ++i) CHECK(found[i] == Approx(values[i]).epsilon(1e-14));
+  }
+  CHECK(grid_members("polynomial", 30)[1].first == "polynomial 0.75");
+  CHECK(grid_members("inverse-time", 30)[0].first == "inverse-time 0.01");
+  // Some of them by their formulas, at the steps of a run of ten.
+  const auto at = [](const std::string& name, const char* key, double value, double warmup, std::size_t k) {
+    return shape_of(name, {{{key, value}}, warmup, 0, 0}, {}, 10)[k];
+  };
+  CHECK(at("cooldown-linear", "cooldown", 0.5, 0, 8) == Approx(0.4).epsilon(1e-12));
+  CHECK(at("cooldown-square", "cooldown", 0.5, 0, 8) == Approx(0.16).epsilon(1e-12));
+  CHECK(at("cooldown-1-sqrt", "cooldown", 0.5, 0, 8) == Approx(1 - std::sqrt(0.6)).epsilon(1e-12));
+  CHECK(at("cooldown-cosine", "cooldown", 0.5, 0, 8) == Approx(0.5 * (1 + std::cos(0.6 * M_PI))).epsilon(1e-12));
+  CHECK(at("step", "factor", 0.3, 0, 9) == Approx(0.09).epsilon(1e-12));
+  CHECK(at("inverse-time", "t0", 2, 0, 6) == Approx(1 / (1 + 3.0)).epsilon(1e-12));
+  CHECK(at("polynomial", "power", 2, 0.2, 0) == Approx(0.5).epsilon(1e-12));
+  CHECK(at("polynomial", "power", 2, 0.2, 5) == Approx(0.25).epsilon(1e-12));
+}
+
+TEST_CASE("the member nearest to the optimum in least squares, and one parameter moved by itself") {
+  const Parabolas J;
+  ScheduleSearch options;
+  options.warmups = {0, 0.1};
+  std::vector<double> optimum;
+  for (std::size_t k = 0; k < Parabolas::steps; ++k)
+    optimum.push_back(0.5 * std::pow(1 - 0.04 * static_cast<double>(k), 2));
+  const TunedFamily tuned = tune_family(J, "polynomial", options, optimum);
+  double least = infinity, length = 0;
+  for (const double rate : optimum) length += rate * rate;
+  FamilyMember nearest;
+  for (const FamilyMember& member : tuned.tried) {
+    const std::vector<double> s = shape_of("polynomial", member, options, Parabolas::steps);
+    double cross = 0, square = 0, apart = 0;
+    for (std::size_t k = 0; k < s.size(); ++k) {
+      cross += s[k] * optimum[k];
+      square += s[k] * s[k];
+    }
+    for (std::size_t k = 0; k < s.size(); ++k) apart += std::pow(optimum[k] - cross / square * s[k], 2);
+    if (std::sqrt(apart / length) < least) {
+      least = std::sqrt(apart / length);
+      nearest = member;
+      nearest.base = cross / square;
+    }
+  }
+  CHECK(tuned.distance == Approx(least).epsilon(1e-10));
+  CHECK(tuned.nearest.parameters == nearest.parameters);
+  CHECK(tuned.nearest.base == Approx(nearest.base).epsilon(1e-12));
+  std::vector<double> rates = shape_of("polynomial", nearest, options, Parabolas::steps);
+  for (double& rate : rates) rate *= nearest.base;
+  CHECK(tuned.nearest.loss == Approx(J.value(rates)).epsilon(1e-12));
+  CHECK(std::isinf(tune_family(J, "polynomial", options, {}).distance));
+
+  TunedFamily sticks_tuned;
+  sticks_tuned.name = "two-point-linear";
+  sticks_tuned.base = 0.6;
+  sticks_tuned.parameters = {{"y0", 0.4}, {"x1", 0.3}, {"y1", 0.9}, {"x2", 0.72}, {"y2", 0.5}, {"y3", 0.05}};
+  const std::vector<OneMoved> moved = move_one_at_a_time(J, sticks_tuned, options);
+  REQUIRE(moved.size() == 24);
+  std::size_t i = 0;
+  for (const Range& range : two_points)
+    for (const double part : {-1.0, -1.0 / 3, 1.0 / 3, 1.0}) {
+      FamilyMember there{sticks_tuned.parameters, 0, 0, 0};
+      double value = 0;
+      for (auto& [key, old] : there.parameters)
+        if (key == range.key)
+          value = old = std::clamp(old + part / 4 * (range.high - range.low), range.low, range.high);
+      CAPTURE(range.key);
+      CHECK(moved[i].parameter == range.key);
+      CHECK(moved[i].value == Approx(value).epsilon(1e-13));
+      CHECK(moved[i].loss == Approx(best_base_between(J, shape_of("two-point-linear", there, options, Parabolas::steps),
+                                                      0.6 / 8, 0.6 * 8, 12)
+                                        .loss)
+                                 .epsilon(1e-12));
+      ++i;
+    }
 }

@@ -91,3 +91,43 @@ TEST_CASE("what a problem says of its scaling") {
   CHECK(noisy.problem->scaling_law()->floor() == Approx(0.05));
   CHECK(std::isnan(noisy.problem->scaling_law()->limit(0.5)));
 }
+
+TEST_CASE(
+    "between two steps the intrinsic time is interpolated, and the rate is that of the step; nothing else has a law") {
+  const std::string text =
+      "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\nbeta = 0.5\ntail = 'noise'\n"
+      "[optimizer]\nlearning_rate = 0.2\nbatch = 3\n[schedule]\nkind = 'linear'\n[time]\nsteps = 10\n";
+  const auto of = [&](const std::vector<std::string>& overrides) { return testing::prepare(text, overrides); };
+  const auto plain = of({});
+  const auto law = plain->scaling_law();
+  // Sums of 1 - k/10 before step 3 and 4: 2.7 and 3.4; of all 5.5. Of the rates rho = eta zeta(2)/(2 B).
+  const ScalingForm form{1, 0.5};
+  const auto rho = [](double s) { return 0.2 * s * pi * pi / 6 / 6; };
+  CHECK(law->limit(0.37) ==
+        Approx(form.normalised(0.2 * 5.5 / 64, (2.7 + 0.7 * 0.7) / 5.5, rho(0.7), rho(0.1))).epsilon(1e-12));
+  CHECK(law->limit(0.98) ==
+        Approx(form.normalised(0.2 * 5.5 / 64, (5.4 + 0.8 * 0.1) / 5.5, rho(0.1), rho(0.1))).epsilon(1e-12));
+  CHECK(law->fluctuations(std::vector<std::uint64_t>{2, 10}));
+  // Horizons of plain descent from 0 on the spectrum with its tail alone; limits without label noise, above alpha = 1/2.
+  struct Case {
+    std::vector<std::string> overrides;
+    bool horizon, limit;
+  };
+  for (const Case& c : {Case{{}, true, true},
+                        {{"initial.scale=0.5"}, false, false},
+                        {{"spectrum.tail=none"}, false, false},
+                        {{"optimizer.kind=momentum"}, false, false},
+                        {{"noise.variance=0.1"}, true, false},
+                        {{"spectrum.alpha=0.5"}, true, false},
+                        {{"spectrum.alpha=0.51"}, true, true}}) {
+    const auto problem = of(c.overrides);
+    CAPTURE(c.overrides.size());
+    CHECK(std::isfinite(problem->scaling_law()->horizon()) == c.horizon);
+    CHECK(std::isfinite(problem->scaling_law()->limit(0.5)) == c.limit);
+  }
+  const auto ruled = testing::prepare(
+      "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 1\nbeta = 0.5\ntail = 'noise'\n"
+      "[rate]\nkind = 'polyak'\n[time]\nsteps = 10\n");
+  CHECK(std::isnan(ruled->scaling_law()->horizon()));
+  CHECK_FALSE(ruled->scaling_law()->fluctuations(std::vector<std::uint64_t>{2, 10}));
+}

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "models/framework/model.hpp"
 #include "models/least_squares/least_squares.hpp"
@@ -139,4 +141,42 @@ TEST_CASE("theory.method reduced, by the experiment's keys") {
         Approx(whole.find("excess_mse")->value.back()).epsilon(0.01));
   CHECK(solve("kernel = 'gflow'\n").find("excess_mse")->value.back() < whole.find("excess_mse")->value.back());
   CHECK_THROWS_AS(solve("kernel = 'other'\n"), settings::Error);
+}
+
+TEST_CASE("the fit of few exponentials: evenly spaced rates, and least relative squares on a logarithmic grid") {
+  const SgdModes m = modes_of(30, 1, 1);
+  const auto K = [&](double s) {
+    double sum = 0;
+    for (std::size_t a = 0; a < 30; ++a)
+      sum += m.multiplicity[a] * m.eigenvalue[a] * m.eigenvalue[a] * std::exp(-2 * m.eigenvalue[a] * s);
+    return sum;
+  };
+  // The slowest rate, 2/900, is told apart within 1e4, not within 40.
+  for (const auto& [horizon, count] : {std::pair(40.0, std::size_t{3}), {40.0, 2}, {1e4, 4}}) {
+    CAPTURE(horizon);
+    const double fast = 2, slow = std::max(2.0 / 900, 1 / horizon);
+    const ExponentialKernel kernel = fitted_kernel(m, horizon, count);
+    REQUIRE(kernel.rate.size() == count);
+    for (std::size_t j = 0; j < count; ++j)
+      CHECK(
+          kernel.rate[j] ==
+          Approx(fast * std::pow(slow / fast, static_cast<double>(j) / static_cast<double>(count - 1))).epsilon(1e-12));
+    // 0, and 80 points from 1/20 of the fastest time to the horizon or three of the slowest times.
+    std::vector<double> grid{0};
+    const double first = 0.05 / fast, last = std::min(horizon, 3 / slow);
+    for (int i = 0; i < 80; ++i) grid.push_back(first * std::pow(last / first, i / 79.0));
+    for (std::size_t j = 0; j < count; ++j) {
+      double slope = 0, size = 0;
+      for (const double s : grid) {
+        const double part = std::exp(-kernel.rate[j] * s) / K(s), off = kernel.at(s) / K(s) - 1;
+        slope += off * part;
+        size += part;
+      }
+      // A weight of 0 would fit better below 0.
+      CHECK((kernel.weight[j] > 0 ? std::abs(slope) : -slope) < 1e-9 * size);
+    }
+  }
+  double trace = 0;
+  for (std::size_t a = 0; a < 30; ++a) trace += m.multiplicity[a] * m.eigenvalue[a];
+  CHECK(fitted_kernel(m, 40, 1).rate[0] == Approx(2 * K(0) / trace).epsilon(1e-12));
 }

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "models/framework/rate_objective.hpp"
@@ -215,4 +217,86 @@ TEST_CASE("under additive noise the best schedule of one eigenvalue is in closed
   }
   CHECK(said("batch = 2", spectrum, 0).empty());
   CHECK(said("batch = 2", "eigenvalues = [0.3]\ntarget_power = [0]\n").empty());
+}
+
+TEST_CASE("what is known before a search: exponents of power laws, optima of exact gradients, and nothing elsewhere") {
+  const auto facts = [](const std::string& optimizer, const std::string& spectrum, const std::string& noise = "0.25",
+                        int steps = 6) {
+    return prepare("model = 'least-squares'\n[spectrum]\n" + spectrum +
+                   "\n[noise]\nlaw = 'gaussian'\nvariance = " + noise + "\n[optimizer]\nlearning_rate = 1.0\n" +
+                   optimizer + "\n[time]\nsteps = " + std::to_string(steps) + "\n")
+        ->rate_objective("")
+        ->facts();
+  };
+  const auto law = [](double alpha, double beta) {
+    return "kind = 'power-law'\ndimension = 12\nalpha = " + std::to_string(alpha) + "\nbeta = " + std::to_string(beta);
+  };
+  const auto exponents = facts("batch = 2", law(0.8, 0.3)).predictions;
+  CHECK(testing::number(exponents, "optimum_exponent") == Approx((1.6 + 0.6 - 1) / (1.6 + 0.6)).epsilon(1e-12));
+  CHECK(testing::number(exponents, "cooldown_exponent") == Approx(2.2).epsilon(1e-12));
+  CHECK(testing::number(exponents, "peak_exponent") == Approx(0.3 / 1.1).epsilon(1e-12));
+  for (const auto& [optimizer, alpha, beta, noise] : std::vector<std::tuple<std::string, double, double, std::string>>{
+           {"batch = 2", 0.25, 0.6, "0.25"},
+           {"batch = 2", 0.8, 0, "0.25"},
+           {"batch = 2", 0.8, 0.3, "0"},
+           {"batch = inf", 0.8, 0.3, "0.25"},
+           {"kind = 'momentum'\nmomentum = 0.5", 0.8, 0.3, "0.25"}}) {
+    CAPTURE(optimizer.size());
+    CHECK_FALSE(testing::there(facts(optimizer, law(alpha, beta), noise).predictions, "optimum_exponent"));
+  }
+  CHECK(testing::there(facts("batch = 2", law(0.26, 0.01)).predictions, "optimum_exponent"));
+
+  // Exact gradients: as many eigenvalues as steps are removed at once, by the inverse eigenvalues in some order.
+  const std::string list = "kind = 'list'\neigenvalues = [1.0, 0.5, 0.2]\ntarget_power = [1, 2, 3]";
+  RateFacts descent = facts("batch = inf", list, "0", 3);
+  std::ranges::sort(descent.optimum);
+  REQUIRE(descent.optimum.size() == 3);
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(descent.optimum[k] == Approx(std::vector<double>{1, 2, 5}[k]).epsilon(1e-6));
+  CHECK(descent.uniqueness.first == Uniqueness::none);
+  CHECK(facts("batch = 2", list).optimum.empty());
+  const std::string momentum = "kind = 'momentum'\nmomentum = 0.5\nbatch = inf";
+  CHECK(facts(momentum, list, "0", 3).optimum.empty());
+  // No method goes below the least squares of a polynomial that is 1 at 0: of one step, for two eigenvalues,
+  // min_c sum lambda rho (1 - c lambda)^2.
+  const RateFacts one = facts(momentum, "kind = 'list'\neigenvalues = [1.0, 0.5]\ntarget_power = [1, 2]", "0", 1);
+  REQUIRE(one.least);
+  const double c = (1 * 1 + 0.5 * 0.5 * 2) / (1 * 1 * 1 + 0.5 * 0.5 * 0.5 * 2);
+  const double least = std::pow(1 - c, 2) + 0.5 * 2 * std::pow(1 - 0.5 * c, 2);
+  CHECK(*one.least == Approx(least).epsilon(1e-10));
+  CHECK(testing::number(one.predictions, "conjugate_gradients_loss") == Approx(least).epsilon(1e-10));
+  CHECK_FALSE(facts("weight_decay = 0.1\nbatch = inf", list, "0", 3).least);
+  CHECK_FALSE(facts("kind = 'momentum'\nmomentum = 0.5", list, "0", 3).least);
+
+  // Uniqueness.
+  using Known = std::pair<Uniqueness, std::string>;
+  CHECK(facts("batch = 2", list, "0.1", 1).uniqueness ==
+        Known{Uniqueness::proved, "one step: the loss is a parabola of its rate"});
+  CHECK(facts("batch = 2", list).uniqueness == Known{Uniqueness::unknown, ""});
+  CHECK(facts("kind = 'momentum'\nmomentum = 0.5", list, "0.1", 1).uniqueness == Known{Uniqueness::unknown, ""});
+  CHECK(facts("batch = 2", "kind = 'list'\neigenvalues = [0.5, 0]\nmultiplicities = [3, 2]").uniqueness.first ==
+        Uniqueness::proved);
+  CHECK(facts("batch = 2", list).natural_rate == Approx(1).epsilon(1e-12));
+  CHECK(facts("batch = 2", "kind = 'list'\neigenvalues = [0.3, 4.0]").natural_rate == Approx(0.25).epsilon(1e-12));
+}
+
+TEST_CASE("which excess is searched for: that of the parameters, of the average, of the workers' average") {
+  const auto objective = [](const std::string& optimizer, const std::string& observable) {
+    return prepare(problem(optimizer, 5, 12))->rate_objective(observable);
+  };
+  const std::vector<double> eta = linear_decay(12, 0.3);
+  std::string text = problem("kind = 'tail-average'\naverage_from = 4", 5, 12, "[schedule]\nkind = 'linear'\n");
+  text.replace(text.find("learning_rate = 1.0"), 19, "learning_rate = 0.3");
+  const auto solved = prepare(text)->solve();
+  for (const std::string name : {"excess_mse", "average_excess_mse"}) {
+    const auto J = objective("kind = 'tail-average'\naverage_from = 4", name);
+    CHECK(J->facts().observable.name == name);
+    CHECK(J->value(eta) == Approx(testing::column(solved, name).back()).epsilon(1e-12));
+  }
+  CHECK_THROWS_WITH_AS(objective("kind = 'tail-average'\naverage_from = 4", "averge_excess_mse"),
+                       doctest::Contains("schedule_search.observable: 'averge_excess_mse' is not one of excess_mse, "
+                                         "average_excess_mse, of which optimizer tail-average has a gradient"),
+                       edgewise::settings::Error);
+  // What is read before a sync has none.
+  CHECK_THROWS_AS(objective("kind = 'lookahead'\ninner_steps = 3", "worker_excess_mse"), edgewise::settings::Error);
 }

@@ -428,3 +428,44 @@ TEST_CASE("losses of the size of rounding are alike; of others that differ by fa
   CHECK(rounding.spread == 0);
   CHECK(holds(rounding.statement, "nothing but rounding is left of the loss, by different rates"));
 }
+
+TEST_CASE("no rates, too many of them, and losses on which they have no say") {
+  class Flat final : public RateObjective {
+   public:
+    explicit Flat(std::uint64_t steps) : RateObjective({.steps = steps}) {}
+    double value(std::span<const double>) const override { return 1; }
+    double gradient(std::span<const double>, std::span<double> slope) const override {
+      std::ranges::fill(slope, 0.0);
+      return 1;
+    }
+    RatePath path(std::span<const double>) const override { return {}; }
+  };
+  CHECK_THROWS_WITH_AS(found(Flat(0)), "time.steps: a schedule needs at least one step", std::invalid_argument);
+  CHECK_THROWS_WITH_AS(found(Flat(10'000'001)), "time.steps: at most 10000000 for a search over all of their rates",
+                       std::invalid_argument);
+  const Optimum idle = found(Flat(4));
+  CHECK_FALSE(idle.identifiable);
+  CHECK(idle.idle == 4);
+  CHECK(idle.rates == std::vector<double>(4, 0.0));
+  CHECK(holds(idle.statement, "no rate moves the loss at the end"));
+  REQUIRE(idle.warnings.size() == 1);
+  CHECK(idle.warnings[0] == "4 of 4 rates, which are shown as 0, do not move the loss at the end");
+}
+
+TEST_CASE("the highest base that does not diverge: itself, found between an eighth of it and it, or none") {
+  Parabolas J;
+  J.wall = 0.9;
+  const std::vector<double> shape{1, 1, 1, 1};
+  const BestBase inside = highest_finite_base(J, shape, 0.3);
+  CHECK(inside.base == 0.3);
+  CHECK(inside.loss == J.value(std::vector<double>(4, 0.3)));
+  const BestBase edge = highest_finite_base(J, shape, 2);
+  CHECK(edge.base <= 0.45);
+  CHECK(edge.base == Approx(0.45).epsilon(1e-4));
+  CHECK(edge.loss == J.value(std::vector<double>(4, edge.base)));
+  CHECK(std::isinf(highest_finite_base(J, shape, 8 * 0.451).loss));
+  CHECK(std::isfinite(highest_finite_base(J, shape, 8 * 0.449).loss));
+  // Between two bases that are one: that base.
+  CHECK(best_base_between(J, shape, 0.2, 0.2, 10).base == 0.2);
+  CHECK(best_base_between(J, shape, 0.2, 0.2, 10).loss == J.value(std::vector<double>(4, 0.2)));
+}

@@ -390,3 +390,41 @@ TEST_CASE("turns about the edge: eta |grad (w'H w)|/(2 pi |w|), by differences o
   }
   CHECK(flow.turns() == Approx(eta * std::sqrt(slope / numerics::squared_norm_in_order(w)) / (2 * M_PI)).epsilon(1e-5));
 }
+
+TEST_CASE("where the edge cannot be held the flow ends, and claims nothing") {
+  // Nine losses of separate parameters, whose sharpnesses come to the edge together.
+  class Many final : public CurvedObjective {
+   public:
+    std::size_t parameters() const override { return 27; }
+    double move_to(std::span<const double> theta) override {
+      double sum = 0;
+      for (std::size_t k = 0; k < 9; ++k) sum += of_[k].move_to(theta.subspan(3 * k, 3));
+      return sum;
+    }
+    void gradient(std::span<double> out) const override {
+      for (std::size_t k = 0; k < 9; ++k) of_[k].gradient(out.subspan(3 * k, 3));
+    }
+    void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const override {
+      for (std::size_t k = 0; k < 9; ++k) of_[k].product(part, v.subspan(3 * k, 3), out.subspan(3 * k, 3));
+    }
+
+   private:
+    std::vector<QuadraticObjective> of_ = std::vector<QuadraticObjective>(9, QuadraticObjective(sharpening_toy()));
+  } many;
+  std::vector<double> start(27);
+  for (std::size_t k = 0; k < 9; ++k) start[3 * k] = 1.1;
+  const std::vector<models::ingredients::AveragedReading> loss{
+      {{"loss", "", ""}, [&](std::span<const double> at) { return many.move_to(at); }}};
+  const auto found = models::ingredients::follow_central_flow(many, start, .8, {400, {0, 2, 400}}, loss);
+  REQUIRE(found.valid_until);
+  CHECK(*found.valid_until >= 2);
+  CHECK(*found.valid_until < 400);
+  CHECK_FALSE(found.diverged_at);
+  CHECK(found.steps == std::vector<double>{0, 2});
+  REQUIRE(found.warnings.size() == 1);
+  CHECK(found.warnings[0] == "the central flow ends after step " +
+                                 std::to_string(static_cast<int>(*found.valid_until)) +
+                                 ": more eigenvalues are at the edge than the central flow follows");
+  CHECK(found.labels.back().second == "not reached");
+  CHECK(models::ingredients::central_flow_predictions(found, .5, 2).empty());
+}

@@ -469,3 +469,38 @@ TEST_CASE("the highest base that does not diverge: itself, found between an eigh
   CHECK(best_base_between(J, shape, 0.2, 0.2, 10).base == 0.2);
   CHECK(best_base_between(J, shape, 0.2, 0.2, 10).loss == J.value(std::vector<double>(4, 0.2)));
 }
+
+TEST_CASE("rates that differ by less than a hundredth of the peak are the same, and others are not") {
+  // One rate with two minima of one loss, `apart` from each other.
+  class Twins final : public RateObjective {
+   public:
+    explicit Twins(double apart) : RateObjective({.steps = 1}), apart_(apart) {}
+    double value(std::span<const double> rates) const override {
+      std::vector<double> slope(1);
+      return gradient(rates, slope);
+    }
+    double gradient(std::span<const double> rates, std::span<double> slope) const override {
+      const double r = rates[0], x = r < 1 + apart_ / 2 ? r - 1 : r - 1 - apart_;
+      slope[0] = 2e4 * x;
+      return 1e4 * x * x + 0.3;
+    }
+    RatePath path(std::span<const double>) const override { return {}; }
+
+   private:
+    double apart_;
+  };
+  ScheduleSearch search;
+  search.starts = 1;
+  for (const double apart : {0.0097, 0.0104}) {
+    CAPTURE(apart);
+    const NamedRates both{{"one", {1.0}}, {"the other", {1 + apart}}};
+    const Optimum best = best_rates(
+        Twins(apart), search, [] { return false; }, both);
+    double farthest = 0;
+    for (const SearchFrom& one : best.searches) farthest = std::max(farthest, one.apart);
+    CHECK(farthest == Approx(apart).epsilon(0.02));
+    CHECK(best.identifiable == (apart < 0.01));
+    CHECK(holds(best.statement,
+                apart < 0.01 ? "the same minimum from 3 starts" : "the schedule is not identifiable: 3 starts"));
+  }
+}

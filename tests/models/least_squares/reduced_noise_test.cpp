@@ -152,7 +152,9 @@ TEST_CASE("the fit of few exponentials: evenly spaced rates, and least relative 
     return sum;
   };
   // The slowest rate, 2/900, is told apart within 1e4, not within 40.
-  for (const auto& [horizon, count] : {std::pair(40.0, std::size_t{3}), {40.0, 2}, {1e4, 4}}) {
+  for (const auto& fit : {std::pair(40.0, std::size_t{3}), {40.0, 2}, {1e4, 4}}) {
+    const double horizon = fit.first;
+    const std::size_t count = fit.second;
     CAPTURE(horizon);
     const double fast = 2, slow = std::max(2.0 / 900, 1 / horizon);
     const ExponentialKernel kernel = fitted_kernel(m, horizon, count);

@@ -550,8 +550,10 @@ TEST_CASE("warnings begin where they should: a rate too large for homog, steps t
       CHECK(warned({"theory.method=ode", std::string("theory.level=") + level,
                     "optimizer.learning_rate=" + std::to_string(share / 30)},
                    "level homog assumes") == (share > 0.3 && std::string(level) == "homog"));
-  for (const auto& [scheme, most] : {std::pair("euler-maruyama", 0.5), {"weak2", 1.0}})
+  for (const auto& allowed : {std::pair("euler-maruyama", 0.5), {"weak2", 1.0}})
     for (const double part : {0.97, 1.03}) {
+      const char* scheme = allowed.first;
+      const double most = allowed.second;
       // eta lambda_max = .12 a step.
       CAPTURE(scheme);
       CHECK(warned({"theory.method=sde", "theory.paths=2", std::string("theory.scheme=") + scheme,

@@ -421,7 +421,9 @@ TEST_CASE("the grids of families, and what their members are") {
                                                          {"exponential", {1, 2, 3, 3.5, 4, 4.5, 5, 6}},
                                                          {"inverse-time", times},
                                                          {"inverse-square-root", times}};
-  for (const auto& [name, values] : grids) {
+  for (const auto& grid : grids) {
+    const std::string& name = grid.first;
+    const std::vector<double>& values = grid.second;
     CAPTURE(name);
     std::vector<double> found;
     for (const auto& [member, value] : grid_members(name, 30)) found.push_back(value);

@@ -241,7 +241,6 @@ TEST_CASE("what is known before a search: exponents of power laws, optima of exa
            {"batch = 2", 0.8, 0.3, "0"},
            {"batch = inf", 0.8, 0.3, "0.25"},
            {"kind = 'momentum'\nmomentum = 0.5", 0.8, 0.3, "0.25"}}) {
-    CAPTURE(optimizer.size());
     CHECK_FALSE(testing::there(facts(optimizer, law(alpha, beta), noise).predictions, "optimum_exponent"));
   }
   CHECK(testing::there(facts("batch = 2", law(0.26, 0.01)).predictions, "optimum_exponent"));

@@ -185,3 +185,32 @@ TEST_CASE("real rows: a start by its power in every eigenspace") {
   CHECK(out[1] == Approx(theory.find("excess_mse")->value[0]).epsilon(1e-6));
   CHECK(out[2] == Approx(2.625).epsilon(1e-9));
 }
+
+TEST_CASE("of real rows no theory is exact, and none whose coefficients are scaled; as of no rate that a batch sets") {
+  const Folder folder;
+  const std::string text = "model = 'least-squares'\n[spectrum]\nkind = 'dataset'\nfolder = '" + folder.path.string() +
+                           "'\n[time]\nat = [3]\n";
+  const auto exact = [&](std::vector<std::string> overrides) {
+    settings::Table table = settings::read_text(text, "x.toml");
+    for (const std::string& assignment : overrides) settings::override_value(table, assignment);
+    const Experiment experiment = read_experiment(std::move(table));
+    return find(experiment).prepare(experiment)->solve().exact;
+  };
+  const std::string rate = "optimizer.learning_rate=0.1";
+  for (const std::vector<std::string>& optimizer :
+       {std::vector<std::string>{rate},
+        {rate, "optimizer.kind=momentum", "optimizer.momentum=0.5"},
+        {rate, "optimizer.kind=la-diloco", "optimizer.inner_steps=2", "optimizer.workers=2"},
+        {"rate.kind=adagrad-norm", "optimizer.batch=inf"}}) {
+    const auto with = [&](const std::string& more) {
+      std::vector<std::string> all = optimizer;
+      if (!more.empty()) all.push_back(more);
+      return exact(all);
+    };
+    CAPTURE(optimizer.back());
+    CHECK(with(""));
+    CHECK_FALSE(with("data.law=rows"));
+    CHECK_FALSE(with("theory.scale_label_noise=1.1"));
+  }
+  CHECK_FALSE(exact({"rate.kind=adagrad-norm", "optimizer.batch=2"}));
+}

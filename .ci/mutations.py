@@ -169,6 +169,12 @@ EQUIVALENT = {
         "an exchange of sources puts the first last, where it is found all the same",
     ("models/muon/learning_rates.cpp", "progress_ += gamma_; gamma_ = local_->gamma(progress_);"):
         "gamma is 0 before the first step: the same sum, added up one step later",
+    ("models/ingredients/schedule_search/best_rates.cpp",
+     "const bool held = (u[k] <= low && slope[k] >= 0) || (x[k] >= moved.cap() && slope[k] < 0);"):
+        "a slope of 0 is flat, held or not",
+    ("models/ingredients/schedule_search/best_rates.cpp",
+     "const bool held = (u[k] <= low && slope[k] > 0) || (x[k] >= moved.cap() && slope[k] <= 0);"):
+        "a slope of 0 is flat, held or not",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

@@ -117,7 +117,8 @@ class RowsReplica final : public SgdReplica {
 
   std::array<double, 2> errors() const override {
     const auto both = rows_.errors(theta_);
-    return std::isfinite(both[0]) && std::isfinite(both[1]) ? both : std::array{infinity, infinity};
+    const bool numbers = std::ranges::all_of(both, [](double x) { return std::isfinite(x); });
+    return numbers ? both : std::array{infinity, infinity};
   }
 
   const Rows& rows_;

@@ -216,21 +216,20 @@ TEST_CASE("of real rows no theory is exact, and none whose coefficients are scal
   CHECK_FALSE(exact({"rate.kind=adagrad-norm", "optimizer.batch=2"}));
 }
 
-TEST_CASE("real rows: where a step overflows the observables are infinite, and not no number") {
+TEST_CASE("real rows: a run that diverges is infinite from then on, and never no number") {
   const Folder folder;
-  for (const char* rate : {"1e200", "1e308"}) {
-    const Experiment experiment = read_experiment(settings::read_text(
-        "model = 'least-squares'\n[spectrum]\nkind = 'dataset'\nfolder = '" + folder.path.string() +
-            "'\n[data]\nlaw = 'rows'\n[optimizer]\nlearning_rate = " + rate + "\n[time]\nat = [1, 2, 3]\n",
-        "x.toml"));
-    const auto problem = find(experiment).prepare(experiment);
-    const auto simulation = problem->simulate();
-    const auto replica = simulation->replica(1, 0);
-    std::vector<double> out(3);
-    for (const std::uint64_t step : {1u, 2u, 3u}) {
-      replica->advance(step);
-      replica->observe(out);
-      for (const double x : out) CHECK(x == std::numeric_limits<double>::infinity());
-    }
+  const Experiment experiment = read_experiment(
+      settings::read_text("model = 'least-squares'\n[spectrum]\nkind = 'dataset'\nfolder = '" + folder.path.string() +
+                              "'\n[data]\nlaw = 'rows'\n[optimizer]\ngamma = 1e140\n[time]\nat = [1, 2, 3]\n",
+                          "x.toml"));
+  const auto problem = find(experiment).prepare(experiment);
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(1, 0);
+  std::vector<double> out(3);
+  for (const std::uint64_t step : {1u, 2u, 3u}) {
+    replica->advance(step);
+    replica->observe(out);
+    for (const double x : out) CHECK(std::isfinite(x) == (step == 1));
+    for (const double x : out) CHECK_FALSE(std::isnan(x));
   }
 }

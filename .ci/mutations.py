@@ -175,6 +175,9 @@ EQUIVALENT = {
     ("models/ingredients/schedule_search/best_rates.cpp",
      "const bool held = (u[k] <= low && slope[k] > 0) || (x[k] >= moved.cap() && slope[k] <= 0);"):
         "a slope of 0 is flat, held or not",
+    ("models/ingredients/schedule_search/best_rates.cpp",
+     "if (flat || !found.converged && !(loss < before * (1 - same_loss))) break;"):
+        "once more from where a search has ended, which it does not leave",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

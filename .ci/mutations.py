@@ -178,6 +178,8 @@ EQUIVALENT = {
     ("models/ingredients/schedule_search/best_rates.cpp",
      "if (flat || !found.converged && !(loss < before * (1 - same_loss))) break;"):
         "once more from where a search has ended, which it does not leave",
+    ("models/mini_batch_cdat/mini_batch_cdat_model.cpp", "{200, .22690, .2277, .0033, 0.001785}}) {"):
+        "a standard error by 5%, of a dimension whose tolerance is another",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {
@@ -205,6 +207,10 @@ INDIFFERENT = {
         "any start will do that no eigenvector is orthogonal to",
     ("linear_algebra/largest_eigenvalues.cpp", "x = static_cast<double>(state_ >> 11) * 0x1p-53 - 0.5;"):
         "any start will do that no eigenvector is orthogonal to",
+    ("models/network/tuner_closed_forms.cpp", "TunedRun run(toy, {1.1 + .001 * start / starts, 0, 0}, polyak_rule, 0);"):
+        "other starts of a chaos of which only means are known",
+    ("models/network/tuner_closed_forms.cpp", "m += 100 * slope(m + 50 * slope(m));"):
+        "an exponent knows no unit of time, and the slope hardly moves within a step",
 }
 # Functions whose arguments may be swapped without a difference.
 SYMMETRIC = {"min", "max", "hypot", "swap", "equal", "dot", "dot_in_order", "gcd", "lcm", "if", "while", "for", "switch",

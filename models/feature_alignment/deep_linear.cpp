@@ -295,19 +295,20 @@ class RoundingGrowth {
         values_(net.target.size() + (net.width > net.target.size() ? 1 : 0)),
         errors_(net.layers, Matrix(values_, values_)),
         fresh_(errors_) {
+    target_.resize(values_, 0.0);
     random::Stream stream(0, 0);
     for (Matrix& e : fresh_) stream.normals(e.entries());
   }
 
   /// The step from w; what it adds of its own is of size |w|, in a fixed direction and of random sign.
-  void step(const std::vector<double>& w) {
+  void step(std::vector<double> w) {
+    w.resize(values_, 0.0);
     const std::size_t layers = net_.layers;
     Matrix powers(layers + 1, values_);
     std::vector<double> residual(values_, 0.0);
     for (std::size_t i = 0; i < values_; ++i) {
-      const double x = i < w.size() ? w[i] : 0;
-      for (std::size_t k = 0; k <= layers; ++k) powers(k, i) = k == 0 ? 1 : powers(k - 1, i) * x;
-      residual[i] = powers(layers, i) - (i < w.size() ? net_.target[i] : 0);
+      for (std::size_t k = 0; k <= layers; ++k) powers(k, i) = k == 0 ? 1 : powers(k - 1, i) * w[i];
+      residual[i] = powers(layers, i) - target_[i];
     }
     // a_l = d(W_L .. W_(l+1)), b_l = d(W_(l-1) .. W_1); a_0 is that of the whole.
     std::vector<Matrix> a(layers + 1, Matrix(values_, values_)), b(a);
@@ -324,7 +325,7 @@ class RoundingGrowth {
     for (std::size_t i = 0; i < w.size(); ++i) {
       const double x = std::abs(w[i]);
       largest = std::max(largest, x);
-      rounded = std::max(rounded, net_.learning_rate * (power(x, layers) + net_.target[i]) * power(x, layers - 1));
+      rounded = std::max(rounded, net_.learning_rate * (power(x, layers) + target_[i]) * power(x, layers - 1));
     }
     const double sign = (signs_.uniform() < 0.5 ? -1 : 1) * std::max(largest, rounded);
     double square = 0;
@@ -351,6 +352,7 @@ class RoundingGrowth {
 
   const DeepLinear& net_;
   std::size_t values_;
+  std::vector<double> target_ = net_.target;  // and 0 beyond it
   std::vector<Matrix> errors_, fresh_;
   random::Stream signs_{0, 1};
   double size_ = 0;

@@ -123,6 +123,7 @@ PathVariance::Chance PathVariance::residual_chance(double eta, double risk, cons
 }
 
 void PathVariance::step(double eta, double P, std::span<const double> M) {
+  P = std::max(P, 1e-100 * unit_);  // at the optimum itself, where shares of P have their limits
   const LawValues law = laws_(P), slope = laws_.derivative(P);
   const Chance chance = problem_.coordinatewise() ? sign_chance(eta, P, law) : residual_chance(eta, P, law);
   const std::size_t n = modes_.kappa.size();

@@ -70,4 +70,10 @@ TEST_CASE("ratios of words where a ratio of dimensions is 0: limits, c_N first")
   CHECK(ratio_at(p, q, r, 0, 2) == Approx(2 / std::sqrt(4 * 7.0)));
   CHECK(ratio_at(p, q, r, 0, 0) == Approx(1));
   CHECK_THROWS_AS(ratio_at(p, RatioPolynomial{}, r, 1, 1), std::domain_error);
+  // Powers of either ratio that are left: 2 c_N^2 c_m^3/sqrt(4 c_N c_m^2 c_N^2 c_m) = c_N^(1/2) c_m^(3/2).
+  const RatioPolynomial top{{{2, 3}, 2}}, left{{{1, 2}, 4}}, right{{{2, 1}, 1}};
+  CHECK(ratio_at(top, left, right, 0.4, 3) == Approx(std::sqrt(0.4 * 27)).epsilon(1e-14));
+  CHECK(ratio_at(top, left, right, 0, 3) == 0);
+  CHECK(ratio_at(top, left, right, 0.4, 0) == 0);
+  CHECK(ratio_at(RatioPolynomial{}, left, right, 0.4, 3) == 0);
 }

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <map>
 #include <string>
 
 #include "models/framework/model.hpp"
@@ -139,4 +140,17 @@ TEST_CASE("deep linear nets say where their target is unstable") {
     if (f.name == "stable") CHECK_FALSE(std::get<bool>(f.value));
     if (f.name == "rho_u_1_end") CHECK(std::get<double>(f.value) > 0.99);
   }
+}
+
+TEST_CASE("the keys of every kind are listed once, by their sections and kinds") {
+  const models::Experiment any = models::read_experiment(settings::read_text(quadratic(""), "x.toml"));
+  std::map<std::string, std::string> listed;
+  for (const settings::Parameter& key : models::find(any).description().parameters)
+    CHECK(listed.emplace(key.name, key.doc).second);
+  CHECK(listed.count("alignment.kind") == 1);
+  CHECK(holds(listed["alignment.width_ratio"], "quadratic: "));
+  CHECK(holds(listed["alignment.layers"], "deep-linear: "));
+  CHECK(holds(listed["data.examples"], "network: "));
+  CHECK(holds(listed["network.hidden"], "network: "));
+  CHECK(listed.count("data.test_examples") == 0);
 }

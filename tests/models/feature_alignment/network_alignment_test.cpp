@@ -194,6 +194,8 @@ TEST_CASE("correlations that are not defined are said to be so") {
   };
   const std::string dead = "hidden = [4]\nweight_variance = 0\n";
   CHECK(holds(said(experiment(gd, "", dead)), "rho_c of layer 1 is not defined: the layer has not moved"));
+  CHECK(holds(said(experiment(gd, "correlation = 'cosine'\n", "hidden = []\nweight_variance = 0\n")),
+              "rho_u of layer 1 is not defined: its weights or its gradients are 0"));
   // A gradient that is 0 moves nothing, whatever eps is.
   CHECK(holds(said(experiment("kind = 'slo'\nlearning_rate = 0.1\nspeeds = [1, 1]\neps = 0\n", "", dead)),
               "its gradient is 0"));

@@ -128,3 +128,42 @@ TEST_CASE("neurons at the teacher, along it, at nothing") {
   CHECK_THROWS_AS(NeuronLoss(NeuronKind::erf, {0, 0}), std::invalid_argument);
   CHECK_THROWS_AS(NeuronLoss(NeuronKind::beta_gelu, teacher, 0), std::invalid_argument);
 }
+
+TEST_CASE("a beta-GELU neuron's loss, Gauss-Newton part and spread are averages over the plane of neuron and teacher") {
+  constexpr double beta = 1.7, h = 0.05;
+  const double pi_ = std::acos(-1.0);
+  const auto normal = [&](double x) { return std::exp(-x * x / 2) / std::sqrt(2 * pi_); };
+  const auto below = [](double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; };
+  const auto phi = [&](double x) { return x * below(beta * x); };
+  const auto slope = [&](double x) { return below(beta * x) + beta * x * normal(beta * x); };
+  const auto bend = [&](double x) { return (2 - beta * beta * x * x) * beta * normal(beta * x); };
+  double q = 0, r = 0, t = 0;
+  for (std::size_t i = 0; i < 5; ++i) {
+    q += w[i] * w[i];
+    r += w[i] * teacher[i];
+    t += teacher[i] * teacher[i];
+  }
+  // R = |x|^2 off the plane is chi-squared of three degrees: of mean 3 and mean square 15.
+  const double along = r / std::sqrt(q), across = std::sqrt(t - along * along);
+  double loss = 0, ggn = 0, ggn_along = 0, mean = 0, square = 0;
+  for (double v = -9; v < 9; v += h)
+    for (double u = -9; u < 9; u += h) {
+      const double s = std::sqrt(q) * v, weight = h * h * normal(u) * normal(v);
+      const double z = phi(s) - phi(along * v + across * u), one = z * bend(s), plane = u * u + v * v;
+      loss += weight * z * z / 2;
+      ggn += weight * slope(s) * slope(s);
+      ggn_along += weight * slope(s) * slope(s) * v * v;
+      mean += weight * one * (plane + 3);
+      square += weight * one * one * (plane * plane + 6 * plane + 15);
+    }
+  NeuronLoss neuron(NeuronKind::beta_gelu, teacher, beta);
+  CHECK(neuron.move_to(w) == Approx(loss).epsilon(1e-10));
+  std::vector<double> out(5), other{.3, -.8, 0, 0, 2};  // at right angles to w
+  neuron.product(CurvaturePart::gauss_newton, w, out);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(out[i] == Approx(ggn_along * w[i]).epsilon(1e-10));
+  neuron.product(CurvaturePart::gauss_newton, other, out);
+  for (std::size_t i = 0; i < 5; ++i) CHECK(out[i] == Approx(ggn * other[i]).epsilon(1e-10));
+  CHECK(traces_by_columns(neuron).neglected == Approx(mean).epsilon(1e-9));
+  CHECK(neglected_spread(NeuronKind::beta_gelu, beta, w, teacher) ==
+        Approx(std::sqrt(square - mean * mean)).epsilon(1e-9));
+}

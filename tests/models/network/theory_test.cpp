@@ -8,12 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "linear_algebra/dense.hpp"
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/networks/network_section.hpp"
 #include "numerics/sums.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
+#include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -168,6 +170,52 @@ TEST_CASE("a shared start: batches alone tell replicas apart") {
   CHECK(second("learning_rate = 0.1\n", shared) == std::pair(true, true));
   CHECK(second(sgd, shared) == std::pair(true, false));
   CHECK(second(sgd, "") == std::pair(false, false));
+}
+
+TEST_CASE("the linearised network by its kernel: r' = r - (eta/n) K r of all outputs and examples") {
+  const std::string text =
+      "[data]\nexamples = 4\ninputs = 3\noutputs = 2\ntargets = 'teacher'\nnoise = 0.5\n[network]\nhidden = [3]\n"
+      "activation = 'erf'\nparametrisation = 'ntk'\n";
+  Literal it(settings::read_text(text, "x.toml"));
+  const std::size_t P = it.theta.size(), size = 8;
+  const auto residuals = [&](const std::vector<double>& theta) {
+    std::vector<double> out;
+    for (std::size_t i = 0; i < 4; ++i) {
+      const std::vector<double> f =
+          literal::outputs(it.network->architecture(), theta, it.data.train->inputs.column(i));
+      for (std::size_t c = 0; c < 2; ++c) out.push_back(f[c] - it.data.train->targets(c, i));
+    }
+    return out;
+  };
+  linear_algebra::Matrix K(size, size);
+  for (std::size_t p = 0; p < P; ++p) {
+    std::vector<double> up = it.theta, down = it.theta;
+    up[p] += 1e-5;
+    down[p] -= 1e-5;
+    const auto above = residuals(up), below = residuals(down);
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t j = 0; j < size; ++j) K(i, j) += (above[i] - below[i]) * (above[j] - below[j]) / 4e-10;
+  }
+  for (const bool fading : {false, true}) {
+    CAPTURE(fading);
+    const auto theory = prepare("model = 'network'\n[time]\nat = [1, 3, 9]\n" + text +
+                                "[optimizer]\nlearning_rate = 0.7\n" + (fading ? "[schedule]\nkind = 'linear'\n" : ""))
+                            ->solve();
+    std::vector<double> r = residuals(it.theta);
+    std::size_t at = 0;
+    for (int step = 0; step <= 9; ++step) {
+      if (step == theory.steps[at])
+        CHECK(column(theory, "loss")[at++] == Approx(numerics::squared_norm_in_order(r) / 8).epsilon(1e-8));
+      const double rate = 0.7 * (fading ? 1 - step / 9.0 : 1.0);
+      std::vector<double> next = r;
+      for (std::size_t i = 0; i < size; ++i)
+        for (std::size_t j = 0; j < size; ++j) next[i] -= rate / 4 * K(i, j) * r[j];
+      r = next;
+    }
+    CHECK(at == 4);
+    CHECK(models::testing::report(theory, "eta_kernel_max") ==
+          Approx(0.7 / 4 * linear_algebra::symmetric_eigenvalues(K).back()).epsilon(1e-8));
+  }
 }
 
 TEST_CASE("what the central flow of a network is not of") {

@@ -297,3 +297,162 @@ TEST_CASE("the noise kernel is an odd polynomial of degree 5, 1 at 1") {
     CHECK(kernel(c) > 2 / 3.14159265358979 * std::asin(c));
   }
 }
+
+namespace {
+
+/// Averages over R^2 = chi^2_B/B by a trapezoid rule in its logarithm, B = 1 or 2.
+struct Size {
+  double square, probability;
+};
+std::vector<Size> sizes(int batch, double step) {
+  std::vector<Size> out;
+  for (double u = -50; u < 4.5; u += step) {
+    const double x = std::exp(u);
+    out.push_back(
+        {x, step * (batch == 1 ? std::sqrt(x / (2 * std::acos(-1.0))) * std::exp(-x / 2) : x * std::exp(-x))});
+  }
+  return out;
+}
+
+/// Sums over the past term by term, on a grid of log((1 - beta2) t) of which `per` steps are one decay of beta2.
+class PlainSums {
+ public:
+  PlainSums(double beta1, double beta2, int batch, std::size_t per, double first, double last)
+      : beta1_(beta1), beta2_(beta2), batch_(batch), per_(per), first_(first) {
+    step_ = -std::log(beta2) / static_cast<double>(per);
+    size_ = static_cast<std::size_t>((last - first) / step_);
+    F_ = on_grid([](double, double x) { return std::log(x); }, 1, -1);
+    pull_ = on_grid([](double s, double x) { return s / x; }, beta1, 1);
+    square_ = on_grid([](double s, double x) { return s / x; }, beta1 * beta1, 1);
+  }
+  /// c1 = pi^(-1/2) int t^(-1/2) e^F (1 - beta1) sum_k beta1^k [E R^2 (1 + 2 t R^2)^(-3/2)/L](w_k t) dt.
+  double drift() const {
+    double sum = 0;
+    for (std::size_t i = 0; i < size_; ++i) sum += root(i) * std::exp(F_[i]) * (1 - beta1_) * pull_[i];
+    return sum * step_ / std::sqrt(pi_);
+  }
+  /// c2, lag by lag; J of one coordinate.
+  double noise() const { return over_lags(single()); }
+  /// The same of two coordinates whose data correlate by c.
+  double cross(double c) const { return over_lags(pair(c)); }
+
+ private:
+  double root(std::size_t i) const { return std::sqrt(std::exp(place(i)) / (1 - beta2_)); }
+  double place(std::size_t i) const { return first_ + step_ * static_cast<double>(i); }
+  std::size_t stride() const { return std::max<std::size_t>(1, static_cast<std::size_t>(0.3 / step_)); }
+  /// sum_k ratio^k f(w_k t), where f goes like t or is constant (1) at the lower end.
+  template <class F>
+  std::vector<double> on_grid(const F& f, double ratio, double lower) const {
+    std::vector<double> out(size_);
+    const std::vector<Size> nodes = sizes(batch_, 0.25);
+    for (std::size_t i = 0; i < size_; ++i) {
+      const double t = std::exp(place(i));
+      double L = 0, S = 0;
+      for (const Size& n : nodes) {
+        const double more = 1 / (1 + 2 * t * n.square);
+        L += n.probability * std::sqrt(more);
+        S += n.probability * n.square * more * std::sqrt(more);
+      }
+      const double own = lower < 0 && t < 1e-8 ? -t : f(S, L);  // -E R^2 t, which 1 - L rounds away
+      out[i] =
+          own + (i >= per_ ? ratio * out[i - per_] : own * (lower < 0 ? beta2_ / (1 - beta2_) : ratio / (1 - ratio)));
+    }
+    return out;
+  }
+  /// J(sigma) = int t^(-1/2) H(t + sigma) dt, H = e^F (1 - beta1)^2 sum beta1^2k [M/L](w_k t); log H between points by cubics.
+  std::vector<double> single() const {
+    std::vector<double> log_H(size_), out(size_);
+    for (std::size_t i = 0; i < size_; ++i) log_H[i] = F_[i] + std::log((1 - beta1_) * (1 - beta1_) * square_[i]);
+    for (std::size_t i = 0; i < size_; ++i)
+      for (std::size_t j = 0; j < size_; j += stride()) {
+        const double high = std::max(place(i), place(j)),
+                     x = high + std::log1p(std::exp(-std::abs(place(i) - place(j))));
+        const double at = (x - first_) / step_;
+        const std::size_t left = std::clamp<std::size_t>(static_cast<std::size_t>(at), 1, size_ - 3);
+        double value = 0;
+        for (std::size_t a = left - 1; a <= left + 2; ++a) {
+          double weight = 1;
+          for (std::size_t b = left - 1; b <= left + 2; ++b)
+            if (a != b) weight *= (at - static_cast<double>(b)) / (static_cast<double>(a) - static_cast<double>(b));
+          value += weight * log_H[a];
+        }
+        out[i] += static_cast<double>(stride()) * step_ * root(j) * std::exp(value);
+      }
+    return out;
+  }
+  /// The same by H(t, sigma) of a pair, summed along the diagonals of the plane.
+  std::vector<double> pair(double c) const {
+    const std::vector<Size> nodes = sizes(batch_, 0.5);
+    std::vector<double> F(size_ * size_), M(size_ * size_), out(size_);
+    for (std::size_t i = 0; i < size_; ++i)
+      for (std::size_t j = 0; j <= i; ++j) {
+        const double t = std::exp(place(i)), s = std::exp(place(j));
+        double L = 0, product = 0;
+        for (const Size& n : nodes) {
+          const double det = 1 + 2 * n.square * (t + s) + 4 * n.square * n.square * t * s * (1 - c * c);
+          L += n.probability / std::sqrt(det);
+          product += n.probability * n.square * c / (det * std::sqrt(det));
+        }
+        const bool below = i < per_ || j < per_;
+        const double own = t + s < 1e-8 ? -t - s : std::log(L);
+        const std::size_t before = below ? 0 : (i - per_) * size_ + j - per_;
+        F[i * size_ + j] = own + (below ? own * beta2_ / (1 - beta2_) : F[before]);
+        M[i * size_ + j] =
+            product / L * (below ? 1 / (1 - beta1_ * beta1_) : 1) + (below ? 0 : beta1_ * beta1_ * M[before]);
+        F[j * size_ + i] = F[i * size_ + j];
+        M[j * size_ + i] = M[i * size_ + j];
+      }
+    for (std::size_t i = 0; i < size_; ++i)
+      for (std::size_t j = 0; j < size_; ++j)
+        out[i] += step_ * root(j) * std::exp(F[i * size_ + j]) * (1 - beta1_) * (1 - beta1_) * M[i * size_ + j];
+    return out;
+  }
+  /// sum over all lags of (beta1^l/pi) int s^(-1/2) e^(F(s) - F(s beta2^l)) J(s beta2^l) ds.
+  double over_lags(const std::vector<double>& J) const {
+    double sum = 0, power = 1;
+    for (std::size_t l = 0; power > 1e-12; ++l, power *= beta1_) {
+      double one = 0;
+      for (std::size_t i = 0; i < size_; i += stride()) {
+        const std::size_t back = i - std::min(i, l * per_);
+        one += root(i) * std::exp(F_[i] - F_[back]) * J[back];
+      }
+      sum += (l == 0 ? 1 : 2) * power * one * static_cast<double>(stride()) * step_ / pi_;
+    }
+    return sum;
+  }
+
+  const double pi_ = std::acos(-1.0);
+  double beta1_, beta2_;
+  int batch_;
+  std::size_t per_, size_ = 0;
+  double first_, step_ = 0;
+  std::vector<double> F_, pull_, square_;
+};
+
+}  // namespace
+
+TEST_CASE("coefficients and cross-covariances are plain sums over the past") {
+  // Memories short and long beside the grid, and one in which lags are taken in strides.
+  struct Case {
+    double beta1, beta2;
+    int batch;
+    std::size_t per;
+    double epsilon;
+  };
+  for (const Case& o : {Case{0, 0.4, 2, 12, 1e-6}, Case{0.5, 0.6, 1, 8, 1e-6}, Case{0.9, 0.9, 2, 2, 1e-6},
+                        Case{0.98, 0.98, 2, 1, 1e-6}}) {
+    CAPTURE(o.beta1);
+    CAPTURE(o.beta2);
+    const PlainSums plain(o.beta1, o.beta2, o.batch, o.per, -44, 16);
+    const AdamCoefficients found = adam_coefficients(o.beta1, o.beta2, o.batch);
+    CHECK(found.drift == Approx(plain.drift()).epsilon(o.epsilon));
+    CHECK(found.noise == Approx(plain.noise()).epsilon(o.epsilon));
+  }
+  for (const Case& o : {Case{0.5, 0.7, 2, 1, 1e-5}, Case{0.8, 0.9, 1, 1, 1e-5}}) {
+    CAPTURE(o.beta2);
+    const PlainSums plain(o.beta1, o.beta2, o.batch, o.per, -26, 8);
+    const NoiseKernel kernel = adam_noise_kernel(o.beta1, o.beta2, o.batch);
+    const double own = plain.noise();
+    for (const double c : {0.5, std::sqrt(0.75)}) CHECK(kernel(c) == Approx(plain.cross(c) / own).epsilon(o.epsilon));
+  }
+}

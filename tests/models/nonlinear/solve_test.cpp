@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "models/nonlinear/adam.hpp"
 #include "models/nonlinear/criteria.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -263,4 +264,141 @@ TEST_CASE("signs and Adam stay at the optimum where nothing makes noise") {
       CHECK(column(t, "excess_mse") == std::vector<double>(3, 0.0));
       CHECK(of->reference().warnings.empty());
     }
+}
+
+TEST_CASE("what effects and compare add, by hand, of signs and of residuals") {
+  // Signs of means of three: kappa = sqrt lambda, a = 4/pi/sqrt(P + sigma^2), b = 1.
+  const auto signs = problem("sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02",
+                             "[theory]\neffects = true\ncompare = true\n[schedule]\nkind = 'linear'\n");
+  const Trajectory t = signs->solve();
+  std::vector<double> M{std::sqrt(2) * 0.25, std::sqrt(0.5)}, preconditioned = M, sgd = power, matched = power;
+  std::size_t at = 0;
+  const auto advance = [](std::vector<double>& moments, const std::vector<double>& kappa, double eta, double second) {
+    double P = sigma2;
+    for (std::size_t i = 0; i < 2; ++i) P += kappa[i] * moments[i];
+    if (second < 0) second = P / B;
+    for (std::size_t i = 0; i < 2; ++i)
+      moments[i] += -2 * eta * kappa[i] * moments[i] + eta * eta * second * many[i] * kappa[i];
+  };
+  const std::vector<double> kappa{std::sqrt(2), std::sqrt(0.5)};
+  for (int k = 0; k <= 5; ++k) {
+    const double P = kappa[0] * M[0] + kappa[1] * M[1], V = P + sigma2, a = 4 / pi / std::sqrt(V);
+    const double eta = 0.02 * (1 - k / 5.0);
+    if (static_cast<double>(k) == t.steps[at]) {
+      CAPTURE(k);
+      const double Q = 2 * M[0] + 0.5 * M[1];
+      const std::pair<const char*, double> expected[] = {
+          {"effective_learning_rate", eta * a},
+          {"effective_noise", 1},
+          {"greedy_learning_rate", a * Q / trace},
+          {"phi", 2 / pi * std::sqrt(P / V)},
+          {"efficiency", a * a * V / B},
+          {"noise_compression", 1},
+          {"excess_mse_sgd", 2 * sgd[0] + 0.5 * sgd[1]},
+          {"excess_mse_matched_rate", 2 * matched[0] + 0.5 * matched[1]},
+          {"excess_mse_preconditioned", kappa[0] * preconditioned[0] + kappa[1] * preconditioned[1]}};
+      for (const auto& entry : expected) {
+        CAPTURE(entry.first);
+        CHECK(column(t, entry.first)[at] == Approx(entry.second).epsilon(1e-8));
+      }
+      CHECK(!t.find("threshold"));
+      CHECK(!t.find("variance_reduction"));
+      ++at;
+    }
+    advance(sgd, lambda, eta, -1);
+    advance(matched, lambda, eta * a, -1);
+    advance(preconditioned, kappa, eta * a, -1);
+    for (std::size_t i = 0; i < 2; ++i) M[i] += -2 * eta * a * kappa[i] * M[i] + eta * eta * many[i] * kappa[i];
+  }
+  CHECK(at == 4);
+
+  for (const char* rule : {"", "learning_rate_rule = 'greedy'\n"}) {
+    CAPTURE(rule);
+    const bool greedy = *rule != 0;
+    const Trajectory h =
+        problem("residual-sgd", std::string("kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.1\n") + rule,
+                "[theory]\neffects = true\n")
+            ->solve();
+    for (std::size_t i = 0; i < 4; ++i) {
+      const double V = column(h, "excess_mse")[i] + sigma2;
+      const Law law = huber(0.9, V);
+      if (!greedy) CHECK(column(h, "effective_learning_rate")[i] == Approx(0.1 * law.mu).epsilon(1e-8));
+      CHECK(column(h, "effective_noise")[i] == Approx(law.q / B).epsilon(1e-8));
+      CHECK(column(h, "efficiency")[i] == Approx(law.mu * law.mu * V / law.q).epsilon(1e-8));
+      CHECK(column(h, "variance_reduction")[i] == Approx(law.q / V).epsilon(1e-8));
+      CHECK(column(h, "clipping_gain")[i] == Approx(law.mu * law.mu * V / law.q).epsilon(1e-8));
+      CHECK(column(h, "learning_rate_gain")[i] == Approx(law.mu * V / law.q).epsilon(1e-8));
+      CHECK(column(h, "threshold")[i] == 0.9);
+      CHECK(!h.find("phi"));
+      CHECK(!h.find("noise_compression"));
+    }
+    CHECK((h.find("effective_learning_rate") == nullptr) == greedy);
+  }
+}
+
+TEST_CASE("the flow at a greedy rate of many modes, by small steps of Euler's") {
+  // dM_i = -2 eta a kappa_i M_i + eta^2 b s_i, eta = .8 a Q/(b S): halved steps differ by half as much, which is taken off.
+  const Trajectory t =
+      problem("residual-sgd", "kind = 'huber'\nthreshold = 0.9\nlearning_rate_rule = 'greedy'\nlearning_rate = 0.8",
+              "[theory]\nmethod = 'ode'\nrtol = 1e-10\neffects = true\n")
+          ->solve();
+  const auto euler = [](double until, int parts) {
+    std::vector<double> M = power;
+    double best = 0;
+    const double h = 1.0 / parts;
+    for (int k = 0; k <= static_cast<int>(std::lround(until * parts)); ++k) {
+      const Law law = huber(0.9, lambda[0] * M[0] + lambda[1] * M[1] + sigma2);
+      best = law.mu * (4 * M[0] + 0.25 * M[1]) / (law.q / B * square);
+      if (k == static_cast<int>(std::lround(until * parts))) break;
+      const double eta = 0.8 * best;
+      for (std::size_t i = 0; i < 2; ++i)
+        M[i] += h * (-2 * eta * law.mu * lambda[i] * M[i] + eta * eta * law.q / B * many[i] * lambda[i]);
+    }
+    return std::pair(lambda[0] * M[0] + lambda[1] * M[1], best);
+  };
+  for (std::size_t i = 0; i < 4; ++i) {
+    const auto rough = euler(t.steps[i], 2000), fine = euler(t.steps[i], 4000);
+    CHECK(column(t, "excess_mse")[i] == Approx(2 * fine.first - rough.first).epsilon(1e-6));
+    CHECK(column(t, "greedy_learning_rate")[i] == Approx(2 * fine.second - rough.second).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("Adam's steps by hand, with the squares that its denominators remember") {
+  for (const bool greedy : {false, true}) {
+    CAPTURE(greedy);
+    const auto of =
+        problem("sign-sgd", fmt::format("kind = 'adam'\nbeta1 = 0.5\nbeta2 = 0.8\nlearning_rate = {}\n{}",
+                                        greedy ? 0.7 : 0.02, greedy ? "learning_rate_rule = 'greedy'" : ""));
+    const Trajectory t = of->solve();
+    const models::nonlinear::AdamCoefficients c = models::nonlinear::adam_coefficients(0.5, 0.8, B);
+    const std::vector<double> kappa{std::sqrt(2), std::sqrt(0.5)};
+    std::vector<double> M{std::sqrt(2) * 0.25, std::sqrt(0.5)};
+    double nbar = 0;
+    std::size_t at = 0;
+    for (int k = 0; k <= 5; ++k) {
+      const double P = kappa[0] * M[0] + kappa[1] * M[1], V = P + sigma2;
+      if (static_cast<double>(k) == t.steps[at]) CHECK(column(t, "excess_mse")[at++] == Approx(P).epsilon(1e-7));
+      nbar = 0.8 * nbar + 0.2 * V;
+      const double nhat = nbar / (1 - std::pow(0.8, k + 1));
+      const double a = c.drift * std::sqrt(B / nhat), b = c.noise * V / nhat;
+      const double eta = greedy ? 0.7 * a * (2 * M[0] + 0.5 * M[1]) / (b * trace) : 0.02;
+      for (std::size_t i = 0; i < 2; ++i) M[i] += -2 * eta * a * kappa[i] * M[i] + eta * eta * b * many[i] * kappa[i];
+    }
+  }
+}
+
+TEST_CASE("what is said of steps of the SDE that are long") {
+  const auto said = [](const std::string& model, const std::string& optimizer, const std::string& more,
+                       const std::string& part) {
+    const auto warnings = problem(model, optimizer, more)->solve().warnings;
+    return std::ranges::any_of(warnings, [&](const std::string& w) { return w.find(part) != std::string::npos; });
+  };
+  // eta a kappa h = .05 * 2 * h of SGD: more than a tenth from h = 1 on.
+  const auto sde = [&](double step) {
+    return said("residual-sgd", "kind = 'sgd'\nlearning_rate = 0.05",
+                fmt::format("[theory]\nmethod = 'sde'\npaths = 2\ntime_step = {}\n", step),
+                fmt::format("of the stiffest mode a step takes the share {:.2g}, and 0.1 at most", 0.1 * step));
+  };
+  CHECK(sde(1.25));
+  CHECK_FALSE(sde(0.8));
 }

@@ -12,6 +12,7 @@
 #include "models/nonlinear/simulation.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/sensitivity.hpp"
+#include "tests/models/nonlinear/dense_covariance.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -312,6 +313,10 @@ TEST_CASE("a greedy rate is the best at once; a threshold that follows the risk 
   const double last = P_of(solve(*quantile)).back();
   CHECK(tabled->threshold_schedule->at(300) == Approx(residual_quantile(*quantile->noise, last, 0.7)).epsilon(1e-9));
   CHECK(tabled->threshold_schedule->at(0) > tabled->threshold_schedule->at(300));
+  const auto h = [&](double step) { return tabled->threshold_schedule->at(step); };
+  CHECK(h(10.25) == Approx(0.75 * h(10) + 0.25 * h(11)).epsilon(1e-13));
+  CHECK(h(-1) == h(0));
+  CHECK(h(301) == h(300));
   const auto plain = std::make_shared<NonlinearProblem>(problem(isotropic(5), "lad", no_noise(), 0.1, 5));
   CHECK(replayable(plain, modes_of(*plain)) == plain);
 }
@@ -550,4 +555,36 @@ TEST_CASE("divergence is measured by start and noise together, in any units") {
   const double unit = 1e20;
   CHECK(divergence_scale(*ingredients::cauchy_noise(0.5 * unit), 3 * unit * unit) / (unit * unit) ==
         Approx(divergence_scale(*cauchy, 3)).epsilon(1e-10));
+}
+
+TEST_CASE("localisation of correlated coordinates: the mean path of v and what has been added to it") {
+  // Signs of K = [[2, .6], [.6, .5]]: z = R'v, R R' = Dg^(1/2); E (Kv)_i^2/K_ii of v with mean and covariance of z.
+  const std::vector<double> K{2, 0.6, 0.6, 0.5}, M{0.7, 0.4};
+  auto p = problem(models::testing::dense_covariance(K, {0.3, 0.8}), "sign-late", gaussian_noise(0.25), 0.1, 4);
+  p.batch = 4;
+  const ModeSystem modes = modes_of(p);
+  const SignCoordinates& at = *modes.coordinates;
+  constexpr double pull = 0.35, P = 0.9;
+  double most = 0;
+  for (std::size_t i = 0; i < 2; ++i) {
+    double mean = 0, spread = 0;
+    for (std::size_t j = 0; j < 2; ++j) {
+      // (K Dg^(-1/2) R)_ij
+      const double on = K[2 * i] / std::sqrt(2) * at.rotation(0, j) + K[2 * i + 1] / std::sqrt(0.5) * at.rotation(1, j);
+      const double path = at.start[j] * std::exp(-modes.kappa[j] * pull);
+      mean += on * path;
+      spread += on * on * std::max(M[j] - path * path, 0.0);
+    }
+    most = std::max(most, (mean * mean + spread) / K[3 * i]);
+  }
+  CHECK(localisation(p, modes, M, pull, P) == Approx(std::sqrt(4 * most / (P + 0.25))).epsilon(1e-12));
+  // The path is the drift's own: pull adds up eta a.
+  const ScalarLaws laws = scalar_laws(p);
+  NonlinearRecursion recursion(modes, laws, p);
+  double sum = 0;
+  for (int k = 0; k < 3; ++k) {
+    sum += 0.1 * laws.exact(recursion.excess_mse()).a;
+    recursion.step();
+    CHECK(recursion.pull() == Approx(sum).epsilon(1e-9));
+  }
 }

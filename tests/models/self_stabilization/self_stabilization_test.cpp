@@ -422,6 +422,15 @@ TEST_CASE("self-stabilisation: reached by either spelling; nothing to judge wher
   CHECK(column(reference, "sharpness").size() == 5);
   text.replace(text.find("isation"), 7, "ization");
   CHECK(prepare(text)->solve().steps.size() == 5);
+  // 1 - eta lambda = -1e-5 keeps some ten digits, fewer than are compared; x^2 is far from 0.
+  const auto judged = [](const char* sharpness) {
+    return prepare("model = 'self-stabilisation'\n[time]\nat = [1]\n" + land +
+                   "[initial]\nx = 0.1\nsharpness = " + sharpness + "\n[optimizer]\nlearning_rate = 1.0\n")
+               ->reference()
+               .find("x_squared") != nullptr;
+  };
+  CHECK(judged("1.001"));
+  CHECK_FALSE(judged("1.00001"));
 }
 
 TEST_CASE("self-stabilisation: a chaotic run is compared up to its horizon only") {

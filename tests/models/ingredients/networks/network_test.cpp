@@ -294,6 +294,15 @@ TEST_CASE("scales of initial weights follow the parametrisation") {
   CHECK(spread(Parametrisation::standard, 0, 120000) == Approx(2.0 / 400).epsilon(0.05));
   CHECK(spread(Parametrisation::standard, 120000, 135000) == Approx(2.0 / 300).epsilon(0.05));
   CHECK(spread(Parametrisation::ntk, 120000, 135000) == Approx(2.0).epsilon(0.05));
+  // Layer after layer, weights before biases, one normal number each.
+  const Network both({2, {{3, {}}, {1, {}, false}}, Parametrisation::standard, 2, 0.3});
+  random::Stream one(3, 1), two(3, 1);
+  const std::vector<double> drawn = both.draw(one);
+  REQUIRE(drawn.size() == 12);
+  for (std::size_t k = 0; k < 12; ++k) {
+    const double variance = k < 6 ? 2.0 / 2 : k < 9 ? 0.3 : 2.0 / 3;
+    CHECK(drawn[k] == Approx(std::sqrt(variance) * two.normal()).epsilon(1e-14));
+  }
   CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(0) == Approx(1.0 / 3));
   CHECK(Network({9, {{4, {}}, {2, {}}}, Parametrisation::mean_field}).multiplier(1) == Approx(0.25));
 }

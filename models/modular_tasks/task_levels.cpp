@@ -90,7 +90,7 @@ Levels levels_to(const TaskFamily& family, const DotKernel& kernel, std::size_t 
   std::vector<std::vector<double>> lambda(codes.size(), std::vector<double>(m.size(), 0.0)), size(lambda);
   rule.for_nodes([&](double t, double weight, std::span<const double> p) {
     for (std::size_t s = 0; s < overlaps.size(); ++s) {
-      const double u = std::clamp((family.bias + overlaps[s] + t) / (2 + family.bias), -1.0, 1.0);
+      const double u = (family.bias + overlaps[s] + t) / (2 + family.bias);
       power[0] = 1;
       for (std::size_t n = 1; n < b.size(); ++n) power[n] = power[n - 1] * u;
       if (entire || std::abs(u) <= series_reach) {

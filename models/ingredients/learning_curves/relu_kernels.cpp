@@ -51,11 +51,11 @@ class ReluKernel final : public DotKernel {
 
   std::optional<double> contracted_eigenvalue(double d, double k, double contraction) const override {
     // E y^s P_k as in `biased`, with (-s)_k = Gamma(k - s)/Gamma(-s), Gamma(-1/2) = -2 sqrt(pi); the series in y is
-    // asymptotic in 1/k, best to j = k/2.
+    // asymptotic in 1/k.
     double sum = 0, reflected = -2 * std::sqrt(pi);
     double scale = std::sqrt(contraction) * (std::tgamma(d - 1) / tgamma_delta_ratio((d - 1) / 2, 0.5));
-    const auto terms = static_cast<std::size_t>(std::min(k / 2, 30.0));
-    for (std::size_t j = 0; j < terms; ++j) {
+    constexpr std::size_t most_terms = 30;
+    for (std::size_t j = 0; j < most_terms; ++j) {
       const double s = static_cast<double>(j) + 0.5;
       const double term = series(j) * tgamma_delta_ratio(k - s, 2 * s + d - 1) * scale / reflected;
       sum += term;

@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
+#include "linear_algebra/dense.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::feature_alignment;
 using edgewise::tests::Approx;
+using linear_algebra::Matrix;
 
 namespace {
 
@@ -251,4 +255,155 @@ TEST_CASE("the flow of many layers takes no more steps for a longer time") {
     s += 1e-6 * 50 * std::pow(half, 1.96) * (0.5 - half);
   }
   CHECK(std::pow(w[1][2], 50.0) == Approx(s).epsilon(1e-6));
+}
+
+namespace {
+
+/// What rounding adds to the layers, in the bases in which they are diagonal: matrices W_l = diag(w) + E_l, the step's effect
+/// on E_l by differences of the plain gradient (W_L .. W_(l+1))'(W_L .. W_1 - T)(W_(l-1) .. W_1)'.
+class RoundingByDifferences {
+ public:
+  explicit RoundingByDifferences(const DeepLinear& net)
+      : net_(net), n_(net.width > net.target.size() ? net.target.size() + 1 : net.target.size()) {
+    random::Stream stream(0, 0);
+    for (std::size_t l = 0; l < net.layers; ++l) {
+      fresh_.emplace_back(n_, n_);
+      errors_.emplace_back(n_, n_);
+      stream.normals(fresh_.back().entries());
+    }
+    for (const double s : net.start) w_.push_back(std::pow(s, 1 / static_cast<double>(net.layers)));
+  }
+  const std::vector<double>& w() const { return w_; }
+  double size() const { return size_; }
+  /// Whether anything moved.
+  bool step() {
+    const double eta = net_.learning_rate, h = 1e-6;
+    const auto moved = [&](double by) {
+      std::vector<Matrix> out;
+      for (const Matrix& e : errors_) {
+        Matrix one(n_, n_);
+        for (std::size_t k = 0; k < one.size(); ++k) one.entries()[k] = by * e.entries()[k];
+        for (std::size_t i = 0; i < w_.size(); ++i) one(i, i) += w_[i];
+        out.push_back(one);
+      }
+      return out;
+    };
+    double unit = 0, largest = 0, rounded = 0;
+    for (const Matrix& e : errors_)
+      for (const double x : e.entries()) unit = std::max(unit, std::abs(x));
+    const double by = unit > 0 ? h / unit : 0;
+    const auto up = gradients(moved(by)), down = gradients(moved(-by));
+    for (std::size_t i = 0; i < w_.size(); ++i) {
+      const double x = std::abs(w_[i]), L = static_cast<double>(net_.layers);
+      largest = std::max(largest, x);
+      rounded = std::max(rounded, eta * (std::pow(x, L) + net_.target[i]) * std::pow(x, L - 1));
+    }
+    const double fresh = (signs_.uniform() < 0.5 ? -1 : 1) * std::max(largest, rounded);
+    size_ = 0;
+    for (std::size_t l = 0; l < errors_.size(); ++l)
+      for (std::size_t k = 0; k < n_ * n_; ++k) {
+        double& error = errors_[l].entries()[k];
+        error += fresh * fresh_[l].entries()[k];
+        if (by > 0) error -= eta * (up[l].entries()[k] - down[l].entries()[k]) / (2 * by);
+        size_ = std::max(size_, std::abs(error) / largest);
+      }
+    bool moves = false;
+    for (std::size_t i = 0; i < w_.size(); ++i) {
+      const double s = std::pow(w_[i], static_cast<double>(net_.layers)), off = net_.target[i] - s;
+      const double next = std::abs(off) <= 1e-15 * net_.target[i]
+                              ? w_[i]
+                              : w_[i] + eta * off * std::pow(w_[i], static_cast<double>(net_.layers - 1));
+      moves = moves || next != w_[i];
+      w_[i] = next;
+    }
+    return moves;
+  }
+
+ private:
+  static Matrix times(const Matrix& a, const Matrix& b) { return linear_algebra::product(a, b); }
+  std::vector<Matrix> gradients(const std::vector<Matrix>& W) const {
+    const std::size_t L = W.size();
+    std::vector<Matrix> above(L + 1, Matrix::identity(n_, n_)), below(above), out;
+    for (std::size_t l = L; l-- > 0;) above[l] = times(above[l + 1], W[l]);
+    for (std::size_t l = 0; l < L; ++l) below[l + 1] = times(W[l], below[l]);
+    Matrix r = above[0];
+    for (std::size_t i = 0; i < net_.target.size(); ++i) r(i, i) -= net_.target[i];
+    for (std::size_t l = 0; l < L; ++l)
+      out.push_back(linear_algebra::product(linear_algebra::product(above[l + 1], r, linear_algebra::Transposed::yes),
+                                            below[l], linear_algebra::Transposed::no, linear_algebra::Transposed::yes));
+    return out;
+  }
+
+  const DeepLinear& net_;
+  std::size_t n_;
+  std::vector<double> w_;
+  std::vector<Matrix> errors_, fresh_;
+  random::Stream signs_{0, 1};
+  double size_ = 0;
+};
+
+}  // namespace
+
+TEST_CASE("what rounding may make of singular values and of the balance is its linearised growth, layer by layer") {
+  for (const std::size_t layers : {1, 2, 3}) {
+    CAPTURE(layers);
+    DeepLinear problem;
+    problem.layers = layers;
+    problem.width = layers == 2 ? 2 : 3;
+    problem.target = {2, 0.9};
+    problem.start = {0.4, 0.3};
+    problem.learning_rate = 0.15;
+    const std::vector<std::uint64_t> at{0, 1, 3, 12};
+    const models::Trajectory theory = solve_deep_linear(problem, at);
+    REQUIRE(theory.valid_until == 12);
+    RoundingByDifferences growth(problem);
+    const double L = static_cast<double>(layers);
+    double expected[2] = {}, balance = 0;
+    for (std::uint64_t step = 0; step <= 12; ++step) {
+      if (std::ranges::count(at, step) > 0) {
+        const double size = std::max(1.0, growth.size()) * L * 1e-16, largest = std::max(growth.w()[0], growth.w()[1]);
+        for (std::size_t i = 0; i < 2; ++i)
+          expected[i] =
+              std::max(expected[i], L * 1e-16 * std::pow(largest, L) + size * largest * std::pow(growth.w()[i], L - 1));
+        balance =
+            std::max(balance, 8 * (std::sqrt(static_cast<double>(problem.width)) * 1e-16 + size) * largest * largest);
+      }
+      growth.step();
+    }
+    for (std::size_t i = 0; i < 2; ++i)
+      CHECK(theory.columns[1 + 2 * layers + i].rounding == Approx(expected[i]).epsilon(1e-6));
+    if (layers > 1) CHECK(theory.columns.back().rounding == Approx(balance).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("rounding ends what is claimed at the step at which it has grown to 3e-12, running or at rest") {
+  DeepLinear chaotic;
+  chaotic.layers = 3;
+  chaotic.width = 2;
+  chaotic.target = {1};
+  chaotic.start = {0.5};
+  chaotic.learning_rate = 2.9 / 3;
+  const auto said = [](const DeepLinear& net, std::uint64_t until) {
+    const models::Trajectory theory = solve_deep_linear(net, {0, 5, until});
+    return theory.warnings.empty() ? std::string("nothing")
+                                   : theory.warnings[0].substr(0, theory.warnings[0].find(" rounding"));
+  };
+  RoundingByDifferences growth(chaotic);
+  int steps = 0;
+  for (; growth.size() * 3e-16 <= 3e-12; ++steps) growth.step();
+  CHECK(said(chaotic, 200) == "chaotic: by step " + std::to_string(steps));
+  // One singular value sits on its unstable target, |1 - 2 eta 4| = 1.4, the other comes to rest beside it.
+  DeepLinear resting;
+  resting.width = 2;
+  resting.target = {4, 1 / 0.6};
+  resting.start = {4, 1.6};
+  resting.learning_rate = 0.3;
+  RoundingByDifferences still(resting);
+  int rest = 1;
+  while (still.step()) ++rest;
+  REQUIRE(rest < 12);
+  const double further = std::ceil(std::log(3e-12 / (still.size() * 2e-16)) / std::log(1.4));
+  const auto beyond = static_cast<std::uint64_t>(rest + further);
+  CHECK(said(resting, beyond) == "chaotic: by step " + std::to_string(beyond));
+  CHECK(said(resting, beyond - 1) == "nothing");
 }

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <string>
@@ -150,4 +151,96 @@ TEST_CASE("moments are those of a law, in any unit") {
   CHECK(std::isfinite(limit(net).centred));
   net.examples_ratio = net.width_ratio = 1e-60;
   CHECK(limit(net).centred == Approx(1));
+}
+
+TEST_CASE("draws where examples or units are many: their moments, or what fluctuates about a mean of 0") {
+  constexpr std::size_t d = 6;
+  const auto semicircle = [](random::Stream& stream) {
+    Matrix g(d, d), out(d, d);
+    stream.normals(g.entries());
+    for (std::size_t i = 0; i < d; ++i)
+      for (std::size_t j = 0; j < d; ++j)
+        out(i, j) = i == j ? std::sqrt(2.0) * g(i, i) : g(std::max(i, j), std::min(i, j));
+    return out;
+  };
+  const auto times = [](const Matrix& a, const Matrix& b) {
+    Matrix out(d, d);
+    for (std::size_t i = 0; i < d; ++i)
+      for (std::size_t j = 0; j < d; ++j)
+        for (std::size_t k = 0; k < d; ++k) out(i, j) += a(i, k) * b(k, j);
+    return out;
+  };
+  QuadraticNet net;
+  net.dimension = d;
+  net.label_values = {0, 0, 1};
+  net.readout_values = {1, 2, -0.5};
+  for (const double c_n : {0.0, 0.5})
+    for (const double c_m : {0.0, 0.75})
+      for (const LabelKind label :
+           {LabelKind::signs, LabelKind::gaussian, LabelKind::values, LabelKind::rank_one, LabelKind::goe_teacher})
+        for (const ReadoutKind readout :
+             {ReadoutKind::signs, ReadoutKind::gaussian, ReadoutKind::values, ReadoutKind::ones}) {
+          if (c_n > 0 && (label == LabelKind::rank_one || label == LabelKind::goe_teacher)) continue;  // above
+          net.examples_ratio = c_n;
+          net.width_ratio = c_m;
+          net.label = label;
+          net.readout = readout;
+          CAPTURE(c_n);
+          CAPTURE(c_m);
+          CAPTURE(static_cast<int>(label));
+          CAPTURE(static_cast<int>(readout));
+          random::Stream stream(5, 3, 0, random::Purpose::data);
+          Matrix A(d, d), B(d, d);
+          if (c_n == 0) {
+            B = Matrix::identity(d, d);
+            std::vector<double> theta(d);
+            if (label == LabelKind::rank_one) stream.normals(theta);
+            if (label == LabelKind::values) A = B;  // of mean 1/3
+            if (label == LabelKind::signs || label == LabelKind::gaussian || label == LabelKind::goe_teacher)
+              A = semicircle(stream);
+            for (std::size_t i = 0; label == LabelKind::rank_one && i < d; ++i)
+              for (std::size_t j = 0; j < d; ++j) A(i, j) = theta[i] * theta[j];
+          } else {
+            Matrix x(d, 12);
+            stream.normals(x.entries());
+            for (std::size_t n = 0; n < 12; ++n) {
+              const double y = label == LabelKind::signs      ? (stream.uniform() < 0.5 ? -1 : 1)
+                               : label == LabelKind::gaussian ? stream.normal()
+                                                              : net.label_values[stream.below(3)];
+              for (std::size_t i = 0; i < d; ++i)
+                for (std::size_t j = 0; j < d; ++j) {
+                  A(i, j) += y * x(i, n) * x(j, n);
+                  B(i, j) += x(i, n) * x(j, n);
+                }
+            }
+          }
+          stream.seek(0, random::Purpose::initial);
+          // N_e = (1/m) sum_j a_j^e w_j w_j'; of infinitely many units E a^e, or a semicircle where E a = 0.
+          Matrix N[3] = {Matrix(d, d), Matrix(d, d), Matrix(d, d)};
+          if (c_m == 0) {
+            N[0] = N[2] = Matrix::identity(d, d);
+            N[1] = readout == ReadoutKind::signs || readout == ReadoutKind::gaussian ? semicircle(stream)
+                                                                                     : Matrix::identity(d, d);
+          } else {
+            Matrix w(d, 8);
+            stream.normals(w.entries());
+            for (std::size_t m = 0; m < 8; ++m) {
+              const double a = readout == ReadoutKind::signs      ? (stream.uniform() < 0.5 ? -1 : 1)
+                               : readout == ReadoutKind::gaussian ? stream.normal()
+                               : readout == ReadoutKind::values   ? net.readout_values[stream.below(3)]
+                                                                  : 1;
+              for (std::size_t i = 0; i < d; ++i)
+                for (std::size_t j = 0; j < d; ++j)
+                  for (int e = 0; e < 3; ++e) N[e](i, j) += std::pow(a, e) * w(i, m) * w(j, m);
+            }
+          }
+          const Matrix middle = times(times(A, N[2]), A);
+          const Matrix gradients = times(times(times(A, N[2]), B), times(N[2], A));
+          for (const bool pearson : {false, true}) {
+            const StartAlignment now = draw(net, pearson ? Correlation::pearson : Correlation::cosine, 5, 3);
+            CHECK(now.centred == Approx(literal::correlation(middle, gradients, pearson)).epsilon(1e-10));
+            CHECK(now.uncentred ==
+                  Approx(literal::correlation(N[0], times(times(N[1], B), N[1]), pearson)).epsilon(1e-10));
+          }
+        }
 }

@@ -106,3 +106,84 @@ TEST_CASE("Krawtchouk polynomials: values and orthogonality") {
       CHECK(sum == (p == q ? 16 * binomial[p] : 0));
     }
 }
+
+TEST_CASE("levels of ReLU kernels by averages over the sphere, what is beyond them, and the power of every level") {
+  TaskFamily family;
+  family.dimension = 3;
+  family.tasks = 5;
+  family.overlap = 0.3;
+  family.power = {0.1, 0.2, 0.3, 0.4, 0.05};
+  // On S^2 t is uniform: the midpoint rule in it, kinks of arc0 and arc1 at |u| = 1 alone.
+  const auto average = [](const auto& kernel, double bias, double overlap, unsigned k) {
+    constexpr int points = 10000;
+    double sum = 0;
+    for (int i = 0; i < points; ++i) {
+      const double angle = std::numbers::pi * (i + 0.5) / points, t = std::cos(angle);
+      sum += std::sin(angle) * std::numbers::pi / points / 2 * kernel.at((bias + overlap + t) / (2 + bias)) *
+             std::legendre(k, t);
+    }
+    return sum;
+  };
+  for (const char* name : {"arc1", "ntk"})
+    for (const double bias : {0.0, 0.7}) {
+      CAPTURE(name);
+      CAPTURE(bias);
+      family.bias = bias;
+      const auto kernel = ingredients::learning_curves::relu_kernel(name, false);
+      const auto all = modular_tasks::monolithic_levels(family, *kernel, 3),
+                 one = modular_tasks::single_task_levels(family, *kernel, 3);
+      REQUIRE(all.eigenvalue.size() == 8);
+      REQUIRE(one.eigenvalue.size() == 4);
+      double trace = 0, trace_of_one = 0;
+      for (unsigned k = 0; k <= 3; ++k) {
+        CAPTURE(k);
+        const double same = average(*kernel, bias, 1, k), other = average(*kernel, bias, 0.3, k);
+        CHECK(one.eigenvalue[k] == Approx(same).epsilon(1e-5));
+        CHECK(all.eigenvalue[k] == Approx((same + 4 * other) / 5).epsilon(1e-5));
+        CHECK(all.eigenvalue[4 + k] == Approx((same - other) / 5).epsilon(1e-5));
+        CHECK(one.multiplicity[k] == 2 * k + 1);
+        CHECK(all.multiplicity[k] == 2 * k + 1);
+        CHECK(all.multiplicity[4 + k] == 4 * (2 * k + 1));
+        CHECK(all.degree[4 + k] == k);
+        // The constant is common to all tasks; of the rest a fifth is, of independent functions.
+        CHECK(one.power[k] == Approx(family.power[k]));
+        CHECK(all.power[k] == Approx(family.power[k] * (k == 0 ? 1 : 0.2)));
+        CHECK(all.power[4 + k] == Approx(family.power[k] * (k == 0 ? 0 : 0.8)));
+        trace_of_one += (2 * k + 1) * same;
+        trace += (2 * k + 1) * (same + 4 * other + 4 * (same - other)) / 5;
+      }
+      CHECK(one.power_beyond == Approx(0.05));
+      CHECK(all.power_beyond == Approx(0.05));
+      CHECK(one.tail == Approx(kernel->at(1) - trace_of_one).epsilon(1e-5));
+      CHECK(all.tail == Approx(kernel->at(1) - trace).epsilon(1e-5));
+      CHECK(one.endless);
+    }
+}
+
+TEST_CASE(
+    "codes of clusters overlap alike, those of a tree by their differing signs; a parity knows one level of them") {
+  TaskFamily family;
+  family.overlap = 0.3;
+  CHECK(family.code_overlap(2, 2) == 1);
+  CHECK(family.code_overlap(2, 5) == 0.3);
+  family.codes = TaskFamily::Codes::tree;
+  family.depth = 3;
+  family.tasks = 8;
+  family.power = {0.25, 0.75};
+  CHECK(family.code_overlap(5, 5) == 1);
+  CHECK(family.code_overlap(5, 4) == Approx(1.0 / 3));
+  CHECK(family.code_overlap(5, 2) == -1);
+  const auto kernel = ingredients::learning_curves::exponential_kernel(1, true, false);
+  for (const bool parity : {false, true}) {
+    family.parity = parity;
+    const auto levels = modular_tasks::monolithic_levels(family, *kernel, 1);
+    const double binomial[] = {1, 3, 3, 1};
+    for (std::size_t q = 0; q <= 3; ++q)
+      for (std::size_t k = 0; k < 2; ++k) {
+        CAPTURE(q);
+        CAPTURE(k);
+        const double share = parity ? (q == 3 ? 1 : 0) : k == 0 ? (q == 0 ? 1 : 0) : binomial[q] / 8;
+        CHECK(levels.power[2 * q + k] == Approx(share * family.power[k]));
+      }
+  }
+}

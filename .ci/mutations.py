@@ -180,6 +180,9 @@ EQUIVALENT = {
         "once more from where a search has ended, which it does not leave",
     ("models/mini_batch_cdat/mini_batch_cdat_model.cpp", "{200, .22690, .2277, .0033, 0.001785}}) {"):
         "a standard error by 5%, of a dimension whose tolerance is another",
+    ("models/ingredients/learning_curves/zonal_projection.cpp",
+     "const double near = std::abs(g_(a + 0.5 * (side * 1e-12))), far = std::abs(g_(a + side * 1e-9));"):
+        "how close to a pole it is looked whether a function grows there",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

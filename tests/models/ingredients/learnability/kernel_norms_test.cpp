@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/approx.hpp"
@@ -57,6 +58,19 @@ TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason")
   CHECK(norms("exp(x)", "gauss").infinite_because.empty());
   for (const char* text : {"x^5000", "exp(x^1000)", "x^2000*exp(x)", "x + 1e-150*x^2000"})
     CHECK_THROWS_AS(norms(text, "ntk"), std::invalid_argument);
+}
+
+TEST_CASE("series of polynomials go to the degree and four terms beyond, of other functions as far as asked") {
+  const auto size = [](const char* text, std::size_t asked) { return taylor_series(read_formula(text), 1, asked).size(); };
+  for (const auto& [text, degree] : {std::pair{"3", 0}, {"x", 1}, {"x^3/2 - x", 3}, {"(x + x^2)*x", 3}, {"(x^2 - 1)^3", 6},
+                                     {"(x^2)^0 + x", 1}, {"exp(2)*x^2", 2}}) {
+    CAPTURE(text);
+    CHECK(size(text, 1) == static_cast<std::size_t>(degree + 4));
+    CHECK(size(text, 50) == 50);
+  }
+  for (const char* text : {"1/(2 - x)", "exp(x)", "(2 - x)^2.5", "(2 - x)^-1"}) CHECK(size(text, 9) == 9);
+  // Its coefficients fall below 1e-140 of the first, and do not end.
+  CHECK(size("(1.5 - x)^2.5", 1500) == 1500);
 }
 
 TEST_CASE("norms of one power: harmonics by hand") {

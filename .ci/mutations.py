@@ -183,6 +183,8 @@ EQUIVALENT = {
     ("models/ingredients/learning_curves/zonal_projection.cpp",
      "const double near = std::abs(g_(a + 0.5 * (side * 1e-12))), far = std::abs(g_(a + side * 1e-9));"):
         "how close to a pole it is looked whether a function grows there",
+    ("models/ingredients/learning_curves/zonal_projection.cpp", "for (const double side : {-1.0, 0.95}) {"):
+        "its sign alone counts",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

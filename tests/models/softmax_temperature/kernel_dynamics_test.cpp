@@ -93,3 +93,64 @@ TEST_CASE("the wide kernel: erf by its arc sine, tanh by Hermite's series in the
   }
   CHECK(tanh(0, 4) == Approx(-tanh(0, 0)).epsilon(1e-12));
 }
+
+TEST_CASE("the flow of coupled points, and its stage of small logits, by Runge and Kutta's steps") {
+  // dz_ic/dt = eta beta sum_j K_ij (y_jc - softmax(beta z_j)_c), of one logit y sigma(-beta y z). Where logits are small the
+  // softmax is its tangent at 0, of what is left of z without its mean over classes.
+  for (const std::size_t C : {1, 3}) {
+    CAPTURE(C);
+    LogitProblem p;
+    p.kernel = Matrix(2, 2, std::vector<double>{2, 0.5, 0.5, 1});
+    p.inverse_temperature = 1.7;
+    p.learning_rate = 0.1;
+    p.start = C == 1 ? Matrix(1, 2, std::vector<double>{0.5, -0.3})
+                     : Matrix(3, 2, std::vector<double>{0.5, 0, -1, 0.2, 0.1, 0});
+    p.targets = C == 1 ? Matrix(1, 2, std::vector<double>{1, -1}) : Matrix(3, 2, std::vector<double>{0, 0, 1, 1, 0, 0});
+    const double beta = 1.7;
+    const auto rate = [&](const Matrix& z, bool small) {
+      Matrix force(C, 2), out(C, 2);
+      for (std::size_t i = 0; i < 2; ++i) {
+        double all = 0, mean = 0;
+        for (std::size_t c = 0; c < C; ++c) {
+          all += std::exp(beta * z(c, i));
+          mean += z(c, i) / static_cast<double>(C);
+        }
+        for (std::size_t c = 0; c < C; ++c) {
+          const double y = p.targets(c, i);
+          if (C == 1)
+            force(c, i) = small ? y / 2 - beta * z(c, i) / 4 : y / (1 + std::exp(beta * y * z(c, i)));
+          else
+            force(c, i) = y - (small ? 1.0 / 3 + beta * (z(c, i) - mean) / 3 : std::exp(beta * z(c, i)) / all);
+        }
+      }
+      for (std::size_t i = 0; i < 2; ++i)
+        for (std::size_t j = 0; j < 2; ++j)
+          for (std::size_t c = 0; c < C; ++c) out(c, i) += 0.1 * beta * p.kernel(i, j) * force(c, j);
+      return out;
+    };
+    const auto moved = [](Matrix z, const Matrix& by, double factor) {
+      for (std::size_t k = 0; k < z.size(); ++k) z.entries()[k] += factor * by.entries()[k];
+      return z;
+    };
+    const std::array<std::uint64_t, 3> steps{0, 3, 20};
+    const auto flown = flown_logits(p, steps, 1e-11), small = small_logits(p, steps);
+    for (const bool linear : {false, true}) {
+      CAPTURE(linear);
+      Matrix z = p.start;
+      constexpr int parts = 20;
+      constexpr double h = 1.0 / parts;
+      for (std::uint64_t step = 0, at = 0; step <= 20; ++step) {
+        if (step == steps[at]) {
+          for (std::size_t k = 0; k < z.size(); ++k)
+            CHECK((linear ? small : flown)[at].entries()[k] == Approx(z.entries()[k]).epsilon(1e-7));
+          ++at;
+        }
+        for (int part = 0; part < parts; ++part) {
+          const Matrix a = rate(z, linear), b = rate(moved(z, a, h / 2), linear), c = rate(moved(z, b, h / 2), linear),
+                       d = rate(moved(z, c, h), linear);
+          z = moved(moved(moved(moved(z, a, h / 6), b, h / 3), c, h / 3), d, h / 6);
+        }
+      }
+    }
+  }
+}

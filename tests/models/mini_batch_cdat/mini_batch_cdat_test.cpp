@@ -5,8 +5,10 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "models/mini_batch_cdat/mini_batch_cdat.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
@@ -298,4 +300,76 @@ TEST_CASE("mini-batch CDAT: the end is claimed where taking the rate for its mea
   CHECK(claims(200, 200, 0, "sigma = 2.2\n", 100) == 0);  // compounds over decades
   CHECK(claims(200, 200, 0, "sigma = 2.2\n", 1) == 1);
   CHECK(claims(200, 1, 0, "sigma = 1.2\n", 1000) == 1);  // exact
+}
+
+TEST_CASE("mini-batch CDAT: each sampler's steps, number by number as they are drawn") {
+  const auto start = [](int d, int B, const std::string& more, std::uint64_t steps) {
+    const auto simulation = prepare(text(d, B, .3, "sigma = 1.3\n", more))->simulate();
+    const auto replica = simulation->replica(11, 2);
+    replica->advance(steps);
+    std::vector<double> out(5);
+    replica->observe(out);
+    return out;
+  };
+  constexpr double deviation = 0.54772255750516612;  // sqrt .3
+  for (const auto& shape : {std::pair{4, 3}, {3, 1}}) {
+    const int d = shape.first, B = shape.second;
+    CAPTURE(d);
+    // Rows: v' = v - eta X'r/B, r = X v - eps, eta = 1.3 |g|^2/(|X g|^2/B).
+    random::Stream rows(11, 2);
+    std::vector<double> v(static_cast<std::size_t>(d));
+    v[0] = 1;
+    // Plane: of |v| alone, in the samples' space along a = X v/|v| and across it within the plane of a and r.
+    random::Stream plane(11, 2);
+    double length = 1;
+    for (std::uint64_t step = 0; step < 3; ++step) {
+      CAPTURE(step);
+      rows.seek(step);
+      std::vector<std::vector<double>> X(static_cast<std::size_t>(B), v);
+      for (auto& row : X)
+        for (double& x : row) x = rows.normal();
+      std::vector<double> g(v.size(), 0.0);
+      for (const auto& row : X) {
+        double r = -deviation * rows.normal();
+        for (std::size_t i = 0; i < v.size(); ++i) r += row[i] * v[i];
+        for (std::size_t i = 0; i < v.size(); ++i) g[i] += r * row[i] / B;
+      }
+      double n = 0, curvature = 0, P = 0;
+      for (const double x : g) n += x * x;
+      for (const auto& row : X) {
+        double along = 0;
+        for (std::size_t i = 0; i < v.size(); ++i) along += row[i] * g[i];
+        curvature += along * along / B;
+      }
+      for (std::size_t i = 0; i < v.size(); ++i) {
+        v[i] -= 1.3 * n / curvature * g[i];
+        P += v[i] * v[i];
+      }
+      const auto by_rows = start(d, B, "[monte_carlo]\nsampler = 'rows'\n", step + 1);
+      CHECK(by_rows[0] == Approx(P).epsilon(1e-11));
+      CHECK(by_rows[1] == Approx((P + .3) / 2).epsilon(1e-11));
+      CHECK(by_rows[2] == Approx(1.3 * n / curvature).epsilon(1e-11));
+
+      plane.seek(step);
+      const double a = std::sqrt(plane.chi_square(B));
+      const double r0 = length * a - deviation * plane.normal(), r1 = deviation * std::sqrt(plane.chi_square(B - 1));
+      const double size = std::hypot(r0, r1), zz = plane.chi_square(d - 1);
+      // g_v = a.r/B and |g_z| = |r| sqrt(zz)/B; X g = a g_v + (r/|r|) |r| zz/B + |g_z| xi, xi across r.
+      const double gv = a * r0 / B, gz = size * std::sqrt(zz) / B;
+      double Xg[2] = {a * gv + r0 * zz / B, r1 * zz / B};
+      double square = 0;
+      if (B > 1) {
+        const double xi = plane.normal();
+        Xg[0] += gz * xi * r1 / size;
+        Xg[1] -= gz * xi * r0 / size;
+        square = gz * gz * plane.chi_square(B - 2);
+      }
+      square += Xg[0] * Xg[0] + Xg[1] * Xg[1];
+      const double eta = 1.3 * (gv * gv + gz * gz) / (square / B);
+      length = std::hypot(length - eta * gv, eta * gz);
+      const auto by_plane = start(d, B, "", step + 1);
+      CHECK(by_plane[0] == Approx(length * length).epsilon(1e-10));
+      CHECK(by_plane[2] == Approx(eta).epsilon(1e-10));
+    }
+  }
 }

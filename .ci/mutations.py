@@ -185,6 +185,10 @@ EQUIVALENT = {
         "how close to a pole it is looked whether a function grows there",
     ("models/ingredients/learning_curves/zonal_projection.cpp", "for (const double side : {-1.0, 0.95}) {"):
         "its sign alone counts",
+    ("models/kernel_regression/targets.cpp",
+     'if (v.given("cosines")) s.cosines = v.matrix("cosines"); s.radius = v.given("radii") ? v.numbers("radii") : '
+     'std::vector<double>(s.mass.size(), 0.5);'):
+        "two members are set one after the other, and neither reads the other",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

@@ -3,8 +3,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
@@ -134,4 +138,72 @@ TEST_CASE("steep formulas in high dimension have their power where the sphere ha
   double series = 1, term = 1;
   for (int k = 1; k <= 2000; ++k) series += term *= 700.0 * 700.0 / (2.0 * k * (998.0 + 2 * k));
   CHECK(zonal_function(1000, 64, [](double t) { return std::exp(350 * t); }).total() == Approx(series).epsilon(1e-9));
+}
+
+TEST_CASE("a target of an experiment: sources of mass 1 at radius 1/2 where none are given, and the power asked for") {
+  const auto read = [](const std::string& keys) {
+    return read_target(settings::read(settings::read_text(keys, "t.toml"), target_parameters()), 3);
+  };
+  const std::vector<std::vector<double>> cosines{{1, 0.3}, {0.3, 1}};
+  const std::string two = "cosines = [[1, 0.3], [0.3, 1]]\n";
+  const double x[] = {0.6, 0.64, 0.48};
+  const auto same = [&](const SphereTarget& found, const SphereTarget& expected, double factor = 1) {
+    CHECK(found.total() == Approx(factor * expected.total()).epsilon(1e-13));
+    CHECK(found.power[2] == Approx(factor * expected.power[2]).epsilon(1e-13));
+    CHECK(found.beyond == Approx(factor * expected.beyond).epsilon(1e-13));
+    CHECK(found.value(x) == Approx(std::sqrt(factor) * expected.value(x)).epsilon(1e-13));
+  };
+  same(read("kind = 'newton'\n"), point_sources(3, {{1}, {0.5}, {}, false}));
+  same(read("kind = 'radial-force'\nradii = [0.3]\n"), point_sources(3, {{1}, {0.3}, {}, true}));
+  same(read("kind = 'newton'\nmasses = [2, -0.7]\n" + two), point_sources(3, {{2, -0.7}, {0.5, 0.5}, cosines, false}));
+  same(read("kind = 'newton'\nradii = [0.3, 0.6]\n" + two), point_sources(3, {{1, 1}, {0.3, 0.6}, cosines, false}));
+  const SphereTarget plain = read("kind = 'zonal'\nformula = 'abs(t)'\n");
+  CHECK(plain.total() == Approx(1.0 / 3).epsilon(1e-9));
+  CHECK(plain.beyond > 0);
+  same(read("kind = 'zonal'\nformula = 'abs(t)'\npower = 5\n"), plain, 5 / plain.total());
+  same(read("powers = [0.1, 0.2, 0.3]\npower = 3\n"), zonal_powers(3, {0.1, 0.2, 0.3}), 5);
+}
+
+TEST_CASE("rare inputs of sources: what the most probable few carry of each, weighted by their powers") {
+  // f of one source on a grid of angles, the largest f^2 first.
+  struct Part {
+    double power, rare;
+  };
+  const auto part = [](double d, double r, bool force, double probability) {
+    constexpr int points = 20000;
+    std::vector<std::pair<double, double>> squares;
+    double all = 0, weights = 0;
+    for (int i = 0; i < points; ++i) {
+      const double angle = 3.14159265358979324 * (i + 0.5) / points, t = std::cos(angle);
+      const double square = 1 + r * r - 2 * r * t, weight = std::pow(std::sin(angle), d - 2);
+      const double strength = d == 2 ? 1 : d - 2;
+      const double f = force    ? strength * (t - r) * std::pow(square, -d / 2)
+                       : d == 2 ? -0.5 * std::log(square)
+                                : std::pow(square, -strength / 2);
+      squares.emplace_back(f * f, weight);
+      all += weight * f * f;
+      weights += weight;
+    }
+    std::ranges::sort(squares, std::greater<>());
+    double rare = 0, used = 0;
+    for (const auto& [square, weight] : squares) {
+      if (used >= probability * weights) break;
+      used += weight;
+      rare += weight * square;
+    }
+    return Part{all / weights, rare / all};
+  };
+  for (const double d : {2.0, 3.0, 5.0})
+    for (const bool force : {false, true}) {
+      CAPTURE(d);
+      CAPTURE(force);
+      const SphereTarget two = point_sources(d, {{1, -0.5}, {0.3, 0.7}, {{1, 0.2}, {0.2, 1}}, force});
+      for (const double probability : {0.02, 0.1, 0.5}) {
+        CAPTURE(probability);
+        const Part a = part(d, 0.3, force, probability), b = part(d, 0.7, force, probability);
+        const double expected = (a.power * a.rare + 0.25 * b.power * b.rare) / (a.power + 0.25 * b.power);
+        CHECK(two.rare_share(probability) == Approx(expected).epsilon(0.03));
+        CHECK(point_sources(d, {{3}, {0.7}, {}, force}).rare_share(probability) == Approx(b.rare).epsilon(0.03));
+      }
+    }
 }

@@ -189,6 +189,11 @@ EQUIVALENT = {
      'if (v.given("cosines")) s.cosines = v.matrix("cosines"); s.radius = v.given("radii") ? v.numbers("radii") : '
      'std::vector<double>(s.mass.size(), 0.5);'):
         "two members are set one after the other, and neither reads the other",
+    ("models/quadratic_regression/early_time.cpp", "masked_kernel(a, c) = masks.together(a == c) * s.kernel(c, a);"):
+        "a kernel is symmetric",
+    ("models/quadratic_regression/closed_forms.cpp",
+     "const QuadraticMemoryProblem linear = memory_problem(.5, .3, 0, b, 40);"):
+        "another case in which both sides of a check agree",
 }
 # Lines of which no alteration can be noticed, as they are, and why.
 INDIFFERENT = {

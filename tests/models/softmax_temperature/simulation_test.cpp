@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -133,6 +134,90 @@ TEST_CASE("a short step of a network is that of its linearisation") {
       "[1]\n");
   CHECK(run(*problem, 1).at("linearisation_error") < 1e-3);
   CHECK(run(*problem, 1).at("kernel_change") > 0);
+}
+
+TEST_CASE("a replica of a network is its definition written out, beside its linearisation") {
+  // a.phi(W x)/sqrt m, less its start: 3 points in 2 dimensions, 4 units.
+  const auto problem = prepared(
+      "[task]\nkind = 'network'\nwidth = 4\npoints = 3\ninputs = 2\nseed = 7\n[loss]\ninverse_temperature = "
+      "1.5\n[time]\nat = [12]\n");
+  double x[3][2], y[3];
+  random::Stream data(7, 0, 0, random::Purpose::data);
+  for (int i = 0; i < 3; ++i) {
+    for (double& entry : x[i]) entry = data.normal();
+    const double norm = std::hypot(x[i][0], x[i][1]);
+    for (double& entry : x[i]) entry /= norm;
+    y[i] = data.uniform() < 0.5 ? -1 : 1;
+  }
+  double W[4][2], a[4];
+  random::Stream draw(1, 0, 0, random::Purpose::initial);
+  for (int c = 0; c < 2; ++c)
+    for (auto& row : W) row[c] = draw.normal();
+  for (double& weight : a) weight = draw.normal();
+  const auto outputs = [&] {
+    std::array<double, 3> f{};
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 4; ++j) f[i] += a[j] * std::tanh(W[j][0] * x[i][0] + W[j][1] * x[i][1]) / 2;
+    return f;
+  };
+  using Row = std::array<double, 12>;  // df_i/d(a, W)
+  const auto gradients = [&] {
+    std::array<Row, 3> out;
+    for (int i = 0; i < 3; ++i)
+      for (int j = 0; j < 4; ++j) {
+        const double h = std::tanh(W[j][0] * x[i][0] + W[j][1] * x[i][1]);
+        out[i][j] = h / 2;
+        for (int c = 0; c < 2; ++c) out[i][4 + 2 * j + c] = a[j] * (1 - h * h) * x[i][c] / 2;
+      }
+    return out;
+  };
+  const auto kernel = [&] {
+    const auto g = gradients();
+    std::array<double, 9> out{};
+    for (int i = 0; i < 3; ++i)
+      for (int l = 0; l < 3; ++l)
+        for (int k = 0; k < 12; ++k) out[3 * i + l] += g[i][k] * g[l][k];
+    return out;
+  };
+  const double beta = 1.5, eta = 0.1;
+  const auto force = [&](int i, double z) { return beta * y[i] / (1 + std::exp(beta * y[i] * z)); };
+  const auto first = outputs();
+  const auto start = kernel();
+  std::array<double, 3> z{}, linear{};
+  for (int step = 0; step < 12; ++step) {
+    const auto g = gradients();
+    const auto before = linear;
+    for (int i = 0; i < 3; ++i) {
+      const double push = force(i, z[i]);
+      for (int j = 0; j < 4; ++j) {
+        a[j] += eta * push * g[i][j];
+        for (int c = 0; c < 2; ++c) W[j][c] += eta * push * g[i][4 + 2 * j + c];
+      }
+      for (int l = 0; l < 3; ++l) linear[i] += eta * start[3 * i + l] * force(l, before[l]);
+    }
+    z = outputs();
+    for (int i = 0; i < 3; ++i) z[i] -= first[i];
+  }
+  const auto seen = run(*problem, 12);
+  double loss = 0, right = 0, least = 1e9, error = 0, size = 0, change = 0, whole = 0;
+  for (int i = 0; i < 3; ++i) {
+    loss += std::log1p(std::exp(-beta * y[i] * z[i])) / 3;
+    right += y[i] * z[i] > 0 ? 1 / 3. : 0;
+    least = std::min(least, beta * y[i] * z[i]);
+    error += (z[i] - linear[i]) * (z[i] - linear[i]);
+    size += linear[i] * linear[i];
+    CHECK(seen.at("z_" + std::to_string(i + 1)) == Approx(z[i]).epsilon(1e-10));
+  }
+  const auto last = kernel();
+  for (int k = 0; k < 9; ++k) {
+    change += (last[k] - start[k]) * (last[k] - start[k]);
+    whole += start[k] * start[k];
+  }
+  CHECK(seen.at("loss") == Approx(loss).epsilon(1e-10));
+  CHECK(seen.at("accuracy") == Approx(right));
+  CHECK(seen.at("min_margin") == Approx(least).epsilon(1e-10));
+  CHECK(seen.at("kernel_change") == Approx(std::sqrt(change / whole)).epsilon(1e-8));
+  CHECK(seen.at("linearisation_error") == Approx(std::sqrt(error / size)).epsilon(1e-8));
 }
 
 TEST_CASE("temperature enters through eta beta^2 and beta z_0 alone") {

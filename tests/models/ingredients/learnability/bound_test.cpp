@@ -169,6 +169,7 @@ TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
   CHECK(of("clusters(7, 0.5, 0.01, x)").slope == Approx(7 * 11));     // 6 x .5^10 <= .01: 7 y^10 y
   CHECK(of("clusters(100, 0.5, 0.01, x)").zeta() == Approx(2.25e6));  // 99 x .5^14 <= .01
   CHECK(of("clusters(1, 0.5, 0.01, x)").slope == Approx(2));          // nothing leaks
+  CHECK(of("clusters(2, 0.5, 1, x)").slope == Approx(2 * 2));         // all may leak: once all the same
   const double root = std::sqrt(3.0);
   CHECK(of("tree(3, x)").one == Approx(std::pow(1 + root, 3)));
   CHECK(of("tree(3, x)").slope == Approx(std::pow(1 + root, 3) + 3 * root * std::pow(1 + root, 2)));
@@ -176,6 +177,7 @@ TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
   CHECK(of("parity(4)").slope == Approx(64));
   CHECK(of("sum(10, x*y)").slope == Approx(20));
   // (1 - (gap/range)^2)^q <= error with the least q: here .75^q <= .1, q = 9, and the tilde is (1 + y^2/4)^9.
+  CHECK(of("indicator(x, 1, 2, 1)").slope == Approx(0.5));
   CHECK(of("indicator(x, 1, 2, 0.1)").one == Approx(std::pow(1.25, 9)));
   CHECK(of("indicator(x, 1, 2, 0.1)").slope == Approx(9 * std::pow(1.25, 8) * 0.5));
   CHECK(of("force(3, 0.2, 0.6, 2)").slope == Approx(3 * of("force(1, 0.2, 0.6, 2)").slope));

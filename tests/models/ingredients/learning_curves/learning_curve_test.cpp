@@ -78,6 +78,12 @@ TEST_CASE("without ridge and tail it is least squares: beyond the rank p the exc
   CHECK(plain.at(60).excess == Approx(0));
 }
 
+TEST_CASE("a tail at the end of what a double holds is no truncation") {
+  const CurvePoint p = LearningCurve({{1}, {1}, {1}, {0}, 5e-324}, 0, 0.5).at(1000);
+  CHECK(p.kappa == 0);
+  CHECK(p.truncation == 0);
+}
+
 TEST_CASE("below the listed levels a curve is one of the truncation, and says so") {
   // lambda_i = i^-5/4 without a ridge: the excess of noise alone tends to 1/4 of it, (E0 - 1) = a - 1, and never falls.
   const auto power_law = [](std::size_t listed) {

@@ -142,6 +142,102 @@ TEST_CASE("SAM: the last eigenvalue of runs that exceeded lambda_SAM and whose l
   CHECK(!p.statistic(r.run));
 }
 
+TEST_CASE("beside a saddle: the minimum on its side where steps are monotone, read off runs that stand still") {
+  // L = (v^2/2 - 1)^2/2, v = theta + start, under a penalty by the Gauss-Newton part: v' = v - eta v z (1 + v^2).
+  const auto at = [](double start, double eta) {
+    return prepare("model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [" +
+                   settings::text_of(start * start / 2 - 1) + "]\nJ0 = [[" + settings::text_of(start) +
+                   "]]\nQ = [[1]]\n[theory]\nmethod = 'none'\n[time]\nsteps = 100\n[optimizer]\nkind = "
+                   "'gradient-penalty'\npart = 'gauss-newton'\nrho = 1\nlearning_rate = " +
+                   settings::text_of(eta) + "\n")
+        ->predictions();
+  };
+  for (const double start : {0.1, -0.1, 3.0}) {
+    CAPTURE(start);
+    const double reach = std::max(std::abs(start), std::sqrt(2.0)), h = reach / 200;
+    const auto drift = [](double v) { return v * (v * v / 2 - 1) * (1 + v * v); };
+    const double steepest = (drift(reach + h) - drift(reach)) / h;
+    CHECK(at(start, 1.001 / steepest).at(0).name != "saddle_end");
+    const auto claims = at(start, 0.999 / steepest);
+    REQUIRE(claims.size() == 1);
+    const Prediction& p = claims[0];
+    CHECK(p.name == "saddle_end");
+    const double end = std::copysign(std::sqrt(2.0), start) - start, spread = 1e-4 * std::max(2.0, end * end);
+    CHECK(p.nominal == Approx(end * end).epsilon(1e-12));
+    CHECK(p.high - p.nominal == Approx(spread).epsilon(1e-9));
+    CHECK(p.nominal - p.low == Approx(spread).epsilon(1e-9));
+    CHECK(p.statement.find("leaves the saddle") != std::string::npos);
+    Record r({"parameter_power"}, {1});
+    r.run.steps[7] = 75;
+    r.set(0, 6, {3});
+    CHECK(p.statistic(r.run) == 1);
+    for (const std::size_t row : {7, 9}) {
+      r.set(0, row, {1 + 1.05e-2 * spread});
+      CHECK(!p.statistic(r.run));
+      r.set(0, row, {1 - 0.95e-2 * spread});
+      CHECK(p.statistic(r.run) == 1);
+    }
+    r.run.diverged = true;
+    CHECK(!p.statistic(r.run));
+  }
+}
+
+TEST_CASE("tuned rates: ends of runs, as they are claimed") {
+  const auto tuned = [](const std::string& sigma) { return "kind = 'gd'\n[rate]\nkind = 'cdat'\nsigma = " + sigma; };
+  const Prediction conserved = find(experiment(tuned("2.0"), "curvature = 0\n"), "conserved_loss"),
+                   edge = find(experiment(tuned("2.0")), "on_edge"),
+                   below = find(experiment(tuned("1.5")), "below_edge"),
+                   memory = find(experiment("momentum = 0.5\n[rate]\nkind = 'cdat'\nsigma = 2.0"), "on_edge"),
+                   balanced = find(experiment(tuned("1.5")), "extremes_balanced");
+  Record loss({"loss"}, {2});
+  loss.set(0, 10, {2.5});
+  CHECK(conserved.statistic(loss.run) == 1.25);
+  CHECK(conserved.nominal == 1);
+  CHECK(conserved.high - 1 == Approx(1e-9).epsilon(1e-6));
+  CHECK(1 - conserved.low == Approx(1e-9).epsilon(1e-6));
+  loss.set(0, 0, {0});
+  CHECK(!conserved.statistic(loss.run));
+  Record end({"median_eta_lambda"}, {1.3});
+  end.set(0, 10, {1.9});
+  for (const Prediction* p : {&edge, &below, &memory}) {
+    CHECK(p->statistic(end.run) == 1.9);
+    CHECK(p->nominal == 2);
+    CHECK(p->observable == "median_eta_lambda");
+  }
+  CHECK(edge.low == 1.95);
+  CHECK(edge.high == 2.15);
+  CHECK(memory.low == 1.9);
+  CHECK(memory.high == 2.25);
+  CHECK(std::isinf(below.low));
+  CHECK(below.high == 2);
+  // Ends of the spectrum at 1/5 of each other fall alike at 2/(1 + 1/5); where they are closer sigma is more.
+  Record spectrum({"loss", "ntk_max", "ntk_min", "mean_rate"}, {3, 2, 1, 7});
+  spectrum.set(0, 10, {2.9e-12});
+  spectrum.set(1, 10, {5});
+  spectrum.set(2, 10, {1});
+  spectrum.set(3, 10, {0.4});
+  CHECK(*balanced.statistic(spectrum.run) == Approx(0.4 * 5 / (2 / 1.2)));
+  spectrum.set(2, 10, {4});
+  CHECK(*balanced.statistic(spectrum.run) == Approx(0.4 * 5 / 1.5));
+  CHECK(balanced.low == 0.99);
+  CHECK(balanced.high == 1.01);
+  spectrum.set(0, 10, {3.1e-12});
+  CHECK(!balanced.statistic(spectrum.run));
+  loss.set(0, 0, {1});
+  spectrum.set(0, 10, {0});
+  loss.run.diverged = end.run.diverged = spectrum.run.diverged = true;
+  CHECK(!conserved.statistic(loss.run));
+  CHECK(!edge.statistic(end.run));
+  CHECK(!balanced.statistic(spectrum.run));
+  // A step for every output: no more outputs than parameters.
+  const auto shape = [&](int outputs) {
+    return names("model = 'quadratic-regression'\n[data]\nparameters = 8\noutputs = " + std::to_string(outputs) +
+                 "\n[optimizer]\n" + tuned("1.5") + "\n[time]\nsteps = 10\n");
+  };
+  CHECK(shape(8) == Names{"extremes_balanced"});
+  CHECK(shape(9).empty());
+}
+
 TEST_CASE("SAM alone has no curve; what has no prediction either still says why") {
   const models::Trajectory t = prepare(experiment(sam))->reference();
   CHECK(t.columns.empty());

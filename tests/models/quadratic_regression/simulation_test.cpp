@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <set>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "models/framework/perturbed.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/simulation.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise;
@@ -212,6 +214,87 @@ TEST_CASE("replicas of a group have the bits that they have alone, also where ot
   CHECK(simulate(p)->group_size() == 1);
 }
 
+TEST_CASE("weight noise, by its own numbers: those of steps at even places, those of the record at odd ones") {
+  QuadraticProblem p = problem_of(6, 9, 3, 0.1, 4);
+  p.rule.kind = models::quadratic_regression::StepKind::weight_noise;
+  p.rule.deviation = 0.3;
+  p.traces = true;
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(p.law, 3, 1, models::ingredients::CurvatureTensor::Storage::stored);
+  models::quadratic_regression::QuadraticState state(x);
+  random::Stream noise(3, 1, 0, random::Purpose::other), batches(3, 1, 0, random::Purpose::batch);
+  std::vector<double> xi(9);
+  for (std::uint64_t step = 0; step < 5; ++step) {
+    // The first 4 of an order drawn swap by swap.
+    std::vector<std::size_t> order{0, 1, 2, 3, 4, 5};
+    batches.seek(step);
+    for (std::size_t k = 0; k < 4; ++k) std::swap(order[k], order[k + batches.below(6 - k)]);
+    noise.seek(2 * step);
+    noise.normals(xi);
+    state.step(p.rule, std::span(order).first(4), xi);
+  }
+  const auto simulation = simulate(p);
+  const std::vector<double> seen = run(p, 5, 3, 1);
+  const auto& names = simulation->observables();
+  CHECK(seen[0] == Approx(state.loss() / 6).epsilon(1e-13));
+  REQUIRE(names.back().name == "loss_at_noise");
+  noise.seek(2 * 5 + 1);
+  noise.normals(xi);
+  for (double& entry : xi) entry *= 0.3;
+  models::quadratic_regression::QuadraticState moved(x);
+  moved.displace(state.theta());
+  moved.displace(xi);
+  CHECK(seen.back() == Approx(moved.loss() / 6).epsilon(1e-12));
+  // z0'z/|z0|^2.
+  double overlap = 0, square = 0;
+  for (std::size_t a = 0; a < 6; ++a) {
+    overlap += x.z0[a] * state.residual()[a];
+    square += x.z0[a] * x.z0[a];
+  }
+  const auto at = std::ranges::find(names, std::string("residual_overlap"), &models::Observable::name) - names.begin();
+  CHECK(seen[static_cast<std::size_t>(at)] == Approx(overlap / square).epsilon(1e-12));
+}
+
+TEST_CASE("replicas on one instance step together, up to 8 and a group for every thread; others alone") {
+  QuadraticProblem p = problem_of(6, 9, 3, 0.1, 6);
+  p.threads = 4;
+  const auto size = [&](std::uint64_t replicas) {
+    p.replicas = replicas;
+    return simulate(p)->group_size();
+  };
+  CHECK(size(64) == 1);
+  p.shared_instance = true;
+  CHECK(size(64) == 8);
+  CHECK(size(28) == 7);
+  CHECK(size(27) == 6);
+  CHECK(size(3) == 1);
+  CHECK_THROWS_AS(simulate(p)->group(1, 0, 2), std::invalid_argument);
+}
+
+TEST_CASE("what all replicas would repeat is warned of") {
+  const auto same = [](const QuadraticProblem& p) {
+    for (const std::string& warning : simulate(p)->warnings())
+      if (warning.find("every replica is the same run") != std::string::npos) return true;
+    return false;
+  };
+  QuadraticProblem p = problem_of(6, 9, 3, 0.1, 6);
+  CHECK(!same(p));
+  p.shared_instance = true;
+  CHECK(same(p));
+  p.replicas = 1;
+  CHECK(!same(p));
+  p.replicas = 2;
+  CHECK(same(p));
+  p.batch = 5;
+  CHECK(!same(p));
+  p.batch = 6;
+  p.rule.deviation = 0.2;
+  p.rule.kind = models::quadratic_regression::StepKind::trace;
+  CHECK(same(p));
+  p.rule.kind = models::quadratic_regression::StepKind::weight_noise;
+  CHECK(!same(p));
+}
+
 TEST_CASE("a run that leaves is infinite from then on") {
   const QuadraticProblem p = problem_of(20, 40, 4, 0.9, 20);
   const auto simulation = simulate(p);
@@ -223,6 +306,28 @@ TEST_CASE("a run that leaves is infinite from then on") {
   for (const double x : out) CHECK(x == std::numeric_limits<double>::infinity());
   replica->advance(501);
   CHECK(observed(*simulation, *replica) == out);
+}
+
+TEST_CASE("a run has left where its loss is a million times that at the start") {
+  QuadraticProblem p = problem_of(10, 20, 0, 1, 10);
+  const models::ingredients::QuadraticInstance x =
+      models::ingredients::draw_instance(p.law, 1, 0, models::ingredients::CurvatureTensor::Storage::stored);
+  // The top mode is multiplied by -1.01 a step.
+  p.rule.learning_rate =
+      2.01 / linear_algebra::symmetric_eigenvalues(linear_algebra::product(x.j0, x.j0, Transposed::no, Transposed::yes))
+                 .back();
+  models::quadratic_regression::QuadraticState state(x);
+  const double first = state.loss();
+  std::uint64_t last = 0;  // within it
+  double ratio = 1;
+  for (; ratio <= 1e6; ++last) {
+    state.step(p.rule);
+    ratio = state.loss() / first;
+  }
+  --last;
+  CHECK(ratio < 1.03e6);
+  CHECK(std::isfinite(run(p, last)[0]));
+  CHECK(std::isinf(run(p, last + 1)[0]));
 }
 
 TEST_CASE("the schedule of the learning rate") {

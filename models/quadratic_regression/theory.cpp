@@ -97,9 +97,6 @@ std::function<double(std::size_t, const QuadraticDescent&)> chosen_by(const Quad
     seen.curvature_along = d * now.curvature;
     seen.curvature = std::abs(seen.curvature_along);
     check_scale(seen);
-    seen.loss_after = [now, d](double eta) {
-      return d * (now.loss + eta * (-now.slope + eta * (0.5 * now.curvature + eta * (now.third + eta * now.fourth))));
-    };
     seen.squared_distance = p * now.q;
     seen.toward_start = -p * now.along;
     return run->step(seen, problem.learning_rate(static_cast<double>(t)));

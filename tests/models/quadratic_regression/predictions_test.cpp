@@ -143,43 +143,52 @@ TEST_CASE("SAM: the last eigenvalue of runs that exceeded lambda_SAM and whose l
 }
 
 TEST_CASE("beside a saddle: the minimum on its side where steps are monotone, read off runs that stand still") {
-  // L = (v^2/2 - 1)^2/2, v = theta + start, under a penalty by the Gauss-Newton part: v' = v - eta v z (1 + v^2).
-  const auto at = [](double start, double eta) {
+  // L = (v^2/2 - 1)^2/2, v = theta + start, under a penalty: v' = v - eta v z (1 + rho (g v^2 + n z)), z = v^2/2 - 1.
+  const auto at = [](const std::string& part, double rho, double start, double eta) {
     return prepare("model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [" +
                    settings::text_of(start * start / 2 - 1) + "]\nJ0 = [[" + settings::text_of(start) +
                    "]]\nQ = [[1]]\n[theory]\nmethod = 'none'\n[time]\nsteps = 100\n[optimizer]\nkind = "
-                   "'gradient-penalty'\npart = 'gauss-newton'\nrho = 1\nlearning_rate = " +
-                   settings::text_of(eta) + "\n")
+                   "'gradient-penalty'\npart = '" +
+                   part + "'\nrho = " + settings::text_of(rho) + "\nlearning_rate = " + settings::text_of(eta) + "\n")
         ->predictions();
   };
-  for (const double start : {0.1, -0.1, 3.0}) {
-    CAPTURE(start);
-    const double reach = std::max(std::abs(start), std::sqrt(2.0)), h = reach / 200;
-    const auto drift = [](double v) { return v * (v * v / 2 - 1) * (1 + v * v); };
-    const double steepest = (drift(reach + h) - drift(reach)) / h;
-    CHECK(at(start, 1.001 / steepest).at(0).name != "saddle_end");
-    const auto claims = at(start, 0.999 / steepest);
-    REQUIRE(claims.size() == 1);
-    const Prediction& p = claims[0];
-    CHECK(p.name == "saddle_end");
-    const double end = std::copysign(std::sqrt(2.0), start) - start, spread = 1e-4 * std::max(2.0, end * end);
-    CHECK(p.nominal == Approx(end * end).epsilon(1e-12));
-    CHECK(p.high - p.nominal == Approx(spread).epsilon(1e-9));
-    CHECK(p.nominal - p.low == Approx(spread).epsilon(1e-9));
-    CHECK(p.statement.find("leaves the saddle") != std::string::npos);
-    Record r({"parameter_power"}, {1});
-    r.run.steps[7] = 75;
-    r.set(0, 6, {3});
-    CHECK(p.statistic(r.run) == 1);
-    for (const std::size_t row : {7, 9}) {
-      r.set(0, row, {1 + 1.05e-2 * spread});
-      CHECK(!p.statistic(r.run));
-      r.set(0, row, {1 - 0.95e-2 * spread});
+  struct Case {
+    std::string part;
+    double rho, g, n;
+  };
+  for (const Case& c : {Case{"gauss-newton", 1, 1, 0}, Case{"neglected", 0.7, 0, 1}, Case{"full", 0.6, 1, 1}})
+    for (const double start : {0.1, -0.1, 3.0}) {
+      CAPTURE(c.part);
+      CAPTURE(start);
+      const double reach = std::max(std::abs(start), std::sqrt(2.0)), h = reach / 200;
+      const auto drift = [&](double v) {
+        const double z = v * v / 2 - 1;
+        return v * z * (1 + c.rho * (c.g * v * v + c.n * z));
+      };
+      const double steepest = (drift(reach + h) - drift(reach)) / h;
+      CHECK(at(c.part, c.rho, start, 1.001 / steepest).at(0).name != "saddle_end");
+      const auto claims = at(c.part, c.rho, start, 0.999 / steepest);
+      REQUIRE(claims.size() == 1);
+      const Prediction& p = claims[0];
+      CHECK(p.name == "saddle_end");
+      const double end = std::copysign(std::sqrt(2.0), start) - start, spread = 1e-4 * std::max(2.0, end * end);
+      CHECK(p.nominal == Approx(end * end).epsilon(1e-12));
+      CHECK(p.high - p.nominal == Approx(spread).epsilon(1e-9));
+      CHECK(p.nominal - p.low == Approx(spread).epsilon(1e-9));
+      CHECK(p.statement.find("leaves the saddle") != std::string::npos);
+      Record r({"parameter_power"}, {1});
+      r.run.steps[7] = 75;
+      r.set(0, 6, {3});
       CHECK(p.statistic(r.run) == 1);
+      for (const std::size_t row : {7, 9}) {
+        r.set(0, row, {1 + 1.05e-2 * spread});
+        CHECK(!p.statistic(r.run));
+        r.set(0, row, {1 - 0.95e-2 * spread});
+        CHECK(p.statistic(r.run) == 1);
+      }
+      r.run.diverged = true;
+      CHECK(!p.statistic(r.run));
     }
-    r.run.diverged = true;
-    CHECK(!p.statistic(r.run));
-  }
 }
 
 TEST_CASE("tuned rates: ends of runs, as they are claimed") {

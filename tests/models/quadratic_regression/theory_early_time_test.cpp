@@ -134,6 +134,14 @@ TEST_CASE("a kernel that is drawn: only what has a closed form") {
   CHECK(at_two(t, "sharpening_second_ntk_mean") == Approx(second).epsilon(0.04));
 }
 
+TEST_CASE("where there is nothing to learn no difference is positive") {
+  const models::Trajectory t = prepare(experiment(with(given_j, "residual_variance = 1.3", "z0 = [0, 0, 0]")))->solve();
+  CHECK(at_two(t, "sharpening_first_ntk_mean") == 0);
+  CHECK(t.labels.at(1).second == "some second difference is not positive at order eta^2");
+  CHECK(prepare(experiment(drawn))->solve().labels.at(1).second ==
+        "every second difference is positive at order eta^2");
+}
+
 TEST_CASE("at full batch every second difference is claimed to be positive, while the expansion says so") {
   const auto claims = [](const std::string& text) {
     std::string out;

@@ -53,6 +53,36 @@ TEST_CASE("the limit's loss along a step is its polynomial, and a rate that is c
   CHECK_THROWS_AS(solve_quadratic_memory(problem), std::invalid_argument);
 }
 
+TEST_CASE("a chosen rate leaves the limit where the bulk edge's modes have grown tenfold since they last fell") {
+  using namespace models::quadratic_regression;
+  // Along a mode of eta lambda = 1 + m + f + m/f steps settle at a factor -f, of eta lambda = 1 at sqrt m.
+  for (const double momentum : {0.0, 0.3, 0.8}) {
+    CAPTURE(momentum);
+    QuadraticMemoryProblem problem;
+    problem.ensemble = {.5, 0, 1, 1};
+    problem.steps = 40;
+    problem.momentum = momentum;
+    const double edge = std::pow(1 + std::sqrt(.5), 2);
+    const auto leaves = [&](double f, const std::vector<std::size_t>& at_one) {
+      problem.choose_rate = [&](std::size_t t, const QuadraticDescent&) {
+        const bool one = std::ranges::find(at_one, t) != at_one.end();
+        return (one ? 1 : 1 + momentum + f + momentum / f) / edge;
+      };
+      return solve_quadratic_memory(problem).post_eos;
+    };
+    const double eighth = std::pow(10, 1. / 8), lost = std::log(std::max(momentum, 1e-9)) / 2;
+    CHECK(leaves(1.001 * eighth, {}) == 7);
+    CHECK(leaves(.999 * eighth, {}) == 8);
+    CHECK(leaves(1.001 * eighth, {0, 1, 2}) == 10);
+    // What a step takes off is grown again, and no more than all of it.
+    double growth = 0;
+    std::size_t last = 0;
+    for (; growth <= std::log(10.0); ++last)
+      growth = std::max(growth, 0.0) + (last == 3 ? lost : std::log(1.001 * eighth));
+    CHECK(leaves(1.001 * eighth, {3}) == last - 1);
+  }
+}
+
 TEST_CASE("where curvature makes steps of the bulk edge overshoot, the limit still reads the slopes, in all units") {
   using namespace models::quadratic_regression;
   // As above for any kappa: the loss' curvature along the first step knows nothing of the second derivatives. Its fourth

@@ -140,6 +140,53 @@ TEST_CASE("gradient flow is the limit of small rates; early time its beginning")
   CHECK(early.labels.at(0).first == "valid_until");
 }
 
+TEST_CASE("schedules and batches: the limit's rates step by step, and the flow's time as their sum") {
+  using namespace models::quadratic_regression;
+  // eta (1 - t/50) over 50 steps, of which 40 of 80 outputs each; D/P = 1/2, kappa = 4.
+  const auto solve = [](const std::string& method, const std::string& rate, int batch) {
+    return prepare(
+               "model = 'quadratic-regression'\n[data]\noutputs = 80\nparameters = 160\ncurvature = 4\n[optimizer]\n"
+               "kind = 'sgd'\nbatch = " +
+               std::to_string(batch) + "\nlearning_rate = " + rate +
+               "\n[schedule]\nkind = 'linear'\n[time]\nat = [0, 1, 7, 20, 50]\n[theory]\nmethod = '" + method + "'\n")
+        ->solve();
+  };
+  const std::size_t at[] = {0, 1, 7, 20, 50};
+  QuadraticMemoryProblem limit;
+  limit.ensemble = {0.5, 4, 1, 1};
+  limit.batch_fraction = 0.5;
+  limit.steps = 50;
+  limit.learning_rate.clear();
+  std::vector<double> time{0};
+  for (int t = 0; t < 50; ++t) {
+    limit.learning_rate.push_back(0.2 * (1 - t / 50.));
+    time.push_back(time.back() + 0.5 * limit.learning_rate.back());
+  }
+  std::vector<double> shown;
+  for (const std::size_t t : at) shown.push_back(time[t]);
+  const auto expected = solve_quadratic_memory(limit);
+  const auto flow = solve_quadratic_flow(limit.ensemble, shown);
+  const models::Trajectory memory = solve("memory", "0.2", 40), slow = solve("flow", "0.2", 40);
+  for (std::size_t i = 0; i < 5; ++i) {
+    const double eta = 0.2 * (1 - static_cast<double>(at[i]) / 50);
+    CHECK(memory.find("loss")->value[i] == Approx(expected.loss[at[i]]).epsilon(1e-12));
+    CHECK(memory.find("eta_lambda_max")->value[i] == Approx(eta * expected.bulk_edge[at[i]]).epsilon(1e-12));
+    CHECK(slow.find("loss")->value[i] == Approx(flow.loss[i]).epsilon(1e-7));
+    CHECK(slow.find("parameter_power")->value[i] == Approx(flow.q[i]).epsilon(1e-7));
+    CHECK(slow.find("eta_lambda_max")->value[i] == Approx(eta * flow.bulk_edge[i]).epsilon(1e-7));
+  }
+  // Beyond the edge at full batch: the first of the steps that are shown where the rate there times lambda_+ exceeds 2.
+  const models::Trajectory fast = solve("flow", "0.5", 80);
+  const std::vector<double>& product = fast.find("eta_lambda_max")->value;
+  std::size_t first = 0;
+  while (first < 5 && product[first] <= 2) ++first;
+  REQUIRE(first < 5);
+  CHECK(product[4] < 2);
+  CHECK(fast.labels.at(0) == std::pair<std::string, std::string>{"post_eos", std::to_string(at[first])});
+  CHECK(fast.valid_until == static_cast<double>(at[first]) - 1);
+  CHECK(solve("flow", "0.5", 79).labels.at(0).second == "never");
+}
+
 TEST_CASE("a given instance is simulated as it stands") {
   const auto problem = prepare(experiment("learning_rate = 0.05", instance_f));
   const auto simulation = problem->simulate();

@@ -129,6 +129,15 @@ TEST_CASE(
       // (2 sigma - sigma^2) P/d = sigma^2 s2/7.
       CHECK(number(found, "excess_floor") == Approx(sigma * .3 * d / ((2 - sigma) * 7)).epsilon(1e-13));
     }
+  // Along the only direction of a batch: v' = (1 - sigma) v + sigma noise/|x|, E 1/chi^2 of 9 = 1/7.
+  for (const double sigma : {.5, 1.7})
+    for (const Regression& r : {Regression{9, 1, .3, 1}, Regression{1, 9, .3, 1}}) {
+      const auto d = static_cast<double>(r.dimension);
+      CHECK(r.next_excess_normalised(.7, sigma) ==
+            Approx(.7 * ((d - 1) / d + (1 - sigma) * (1 - sigma) / d) + .3 * sigma * sigma / 7).epsilon(1e-13));
+      CHECK(r.next_excess_normalised(r.floor_normalised(sigma), sigma) ==
+            Approx(r.floor_normalised(sigma)).epsilon(1e-13));
+    }
   for (const auto& shape : {std::pair{7, 1}, {1, 3}, {1, 1}}) {
     const std::string grows = text(shape.first, shape.second, 0, "sigma = 2.3\n");
     CHECK(!flag(prepare(grows)->stability(), "stable"));

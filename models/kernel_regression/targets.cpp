@@ -73,8 +73,8 @@ double radial(double r, double k, bool force) {
 /// no double, or takes too many degrees.
 std::vector<double> log_multiplicities(double d, double r, bool force) {
   const double log_negligible = std::log(negligible_power);
-  const auto least = static_cast<std::size_t>(
-      std::min(most_degrees, 40 + 40 * d / 3 + log_negligible / (2 * std::log(r)) * (force ? 2 : 1)));
+  const auto least =
+      static_cast<std::size_t>(std::min(most_degrees, 40 + log_negligible / (2 * std::log(r)) * (force ? 2 : 1)));
   std::vector<double> out{0};
   double largest = -infinity;
   for (std::size_t i = 0;; ++i) {

@@ -249,4 +249,19 @@ TEST_CASE("averages that are young or lag are warned of") {
   CHECK(warned(adam + "0.99", heavy, 599, infinite));
   CHECK_FALSE(warned(adam + "0.9", heavy, 599, infinite));
   CHECK_FALSE(warned(adam + "0.999", gaussian, 20, infinite));
+  // Where each begins: 2 eta (2/pi)/sqrt(P + sigma^2) at a hundredth of 1 - ema, of adam a tenth, and ten memories.
+  const double drift = 2 / std::acos(-1.) / std::sqrt(1.1);
+  for (const std::string kind : {"sign-ema', ema = 0.9", "ema-sign', ema = 0.9", "adam', beta1 = 0.9"})
+    for (const double times : {0.99, 1.01}) {
+      const double rate = times * (kind.starts_with("adam") ? 0.1 : 0.01) * 0.1 / (2 * drift);
+      const std::size_t comma = kind.find(',');
+      const std::string method =
+          fmt::format("kind = '{}\n{}\nlearning_rate = {}", kind.substr(0, comma), kind.substr(comma + 2), rate);
+      CAPTURE(method);
+      CHECK(warned(method, gaussian, 20, slow) == (times > 1));
+    }
+  CHECK(warned("kind = 'sign-ema'\nlearning_rate = 1e-6\nema = 0.9835", gaussian, 20, young));
+  CHECK_FALSE(warned("kind = 'sign-ema'\nlearning_rate = 1e-6\nema = 0.983", gaussian, 20, young));
+  CHECK(warned(adam + "0.875", heavy, 79, infinite));
+  CHECK_FALSE(warned(adam + "0.875", heavy, 80, infinite));
 }

@@ -9,6 +9,7 @@
 
 #include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
+#include "models/kernel_regression/targets.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/temporary_folder.hpp"
@@ -244,6 +245,31 @@ TEST_CASE("rows of a file of one's own: the spectrum is that of their Gram matri
   CHECK(refusal("[data]\nkind = 'file'\n" + end).find("data.path: is required") != std::string::npos);
   CHECK(refusal(ask + "rows = 50\n" + end).find("data.rows: is read where kind = fashion-mnist") != std::string::npos);
   CHECK(refusal("[data]\nkind = 'file'\npath = 'none.csv'\n" + end).find("data.path") != std::string::npos);
+}
+
+TEST_CASE("where 1% of the target's power lies in inputs that the draws of all replicas miss nothing is claimed") {
+  const auto target = kernel_regression::point_sources(6, {{1}, {0.6}, {}, false});
+  double few = 1e3, many = 1e6;
+  for (int k = 0; k < 60; ++k) {
+    const double middle = std::sqrt(few * many);
+    (target.rare_share(1 / middle) > 0.01 ? few : many) = middle;
+  }
+  REQUIRE(few > 2e3);
+  REQUIRE(few < 5e5);
+  // Of 5 replicas, each with 40 samples and its test points.
+  const auto warned = [&](double draws) {
+    const auto t = problem(
+                       "[data]\ndimension = 6\n[target]\nkind = 'newton'\nradii = [0.6]\n[samples]\nat = [40]\n[monte_"
+                       "carlo]\nreplicas = 5\ntest_samples = " +
+                       std::to_string(std::lround(draws / 5 - 40)) + "\n")
+                       ->solve();
+    const bool said =
+        !t.warnings.empty() && t.warnings.back().find("are not expected to meet one") != std::string::npos;
+    if (said) CHECK(t.valid_until == 0);
+    return said;
+  };
+  CHECK(warned(0.99 * few));
+  CHECK(!warned(1.01 * few));
 }
 
 TEST_CASE("units: the target's power scales every error, the ridge with the features' variance nothing") {

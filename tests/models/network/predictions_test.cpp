@@ -120,11 +120,43 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   CHECK(averaged("kind = 'adam'\n") == "on_edge ");
   CHECK(averaged("kind = 'adam'\nbeta2 = 0.99\n").empty());
   CHECK(averaged("kind = 'rmsprop'\n").empty());
+  CHECK(averaged("kind = 'adam'\nbeta2 = 0.998\n").empty());
+  CHECK(averaged("kind = 'adam'\nbeta1 = 0.01\nbeta2 = 0.999\n") == "on_edge ");
+  CHECK(names(experiment("kind = 'adam'\nbeta1 = 0.51\n")).empty());
+  CHECK(names(experiment("kind = 'rmsprop'\nbeta2 = 0.99\n")) == "edge_plateau ");
+  CHECK(names(experiment("kind = 'rmsprop'\nbeta2 = 0.989\n")).empty());
   CHECK(prepare(base)->predictions()[0].observable == "edge");
   std::string relu = experiment("kind = 'gd'\n", "[monte_carlo]\ntraces = 'exact'\n");
   CHECK(names(relu) == "edge_plateau ");
   relu.replace(relu.find("[16]"), 4, "[16]\nactivation = 'relu'");
   CHECK(names(relu) == "edge_plateau nme_vanishes ");
+}
+
+TEST_CASE("networks: a central flow is judged by runs that have turned at the edge before the last quarter") {
+  models::Trajectory flow;
+  flow.steps = {0, 40, 75, 100};
+  flow.columns = {{{"oscillation", "1", ""}, {0, 1, 1, 1}, {}}, {{"mean_loss", "1", ""}, {9, 8, 3, 2}, {}}};
+  const auto claims = models::network::central_flow_claims(flow);
+  REQUIRE(claims.size() == 1);
+  // (35 x 3 + 25 x 2)/60.
+  CHECK(claims[0].nominal == edgewise::tests::Approx(155. / 60));
+  CHECK(claims[0].low == edgewise::tests::Approx(.75 * 155 / 60));
+  CHECK(claims[0].high == edgewise::tests::Approx(1.33 * 155 / 60));
+  const std::vector<std::string> names{"mean_loss", "eta_sharpness"};
+  models::RecordedReplica run;
+  run.names = names;
+  run.steps = flow.steps;
+  const auto read = [&](const std::vector<double>& product) {
+    run.rows = {{9, 8, 6, 1}, product};
+    return claims[0].statistic(run);
+  };
+  CHECK(!read({1, 1.9, 1.5, 1}));
+  CHECK(!read({1, 2.1, 2.2, 1.9}));  // too late
+  REQUIRE(read({1, 2.1, 1.9, 2.5}));
+  CHECK(*read({1, 2.1, 1.9, 2.5}) == edgewise::tests::Approx((35 * 6 + 25 * 1) / 60.));
+  CHECK(!read({2.5, 2, 2.1, 1}));
+  run.diverged = true;
+  CHECK(!read({1, 2.1, 1.9, 2.5}));
 }
 
 TEST_CASE("networks: bands, and what is read off a run") {

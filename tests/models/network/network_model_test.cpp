@@ -9,6 +9,7 @@
 #include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
 #include "models/ingredients/networks/training_data.hpp"
+#include "models/ingredients/rate_rules.hpp"
 #include "models/network/simulation.hpp"
 #include "numerics/sums.hpp"
 #include "tests/approx.hpp"
@@ -211,6 +212,73 @@ TEST_CASE("rate rules drive networks") {
   const auto line =
       prepare(head + "[data]\nexamples = 1\ninputs = 2\n[network]\nhidden = []\n[rate]\nkind = 'line-search'\n");
   CHECK(run(*line, 0, {1}).back()[0] < 1e-28);
+}
+
+TEST_CASE("what rate rules are shown of a network: its batch, the way from the start, averages of gradients") {
+  namespace nets = models::ingredients::networks;
+  for (const std::string kind : {"'dog'\nr_eps = 0.01", "'d-adaptation'", "'momo'", "'stochastic-polyak'", "'cocob'"}) {
+    CAPTURE(kind);
+    const std::string text = head +
+                             "[data]\nexamples = 7\ninputs = 3\noutputs = 2\ntargets = 'teacher'\n[network]\nhidden = "
+                             "[4]\nactivation = 'erf'\nparametrisation = 'ntk'\n[optimizer]\nkind = 'sgd'\nbatch = "
+                             "3\n[schedule]\nkind = 'linear'\n[rate]\nkind = " +
+                             kind + "\n";
+    const auto table = settings::read_text(text, "e.toml");
+    const auto data = nets::read_training_data(table);
+    const nets::Architecture a{3, {{4, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk};
+    random::Stream initial(3, 1, 0, random::Purpose::initial), batches(3, 1, 0, random::Purpose::batch);
+    const Vector start = nets::Network(a).draw(initial);
+    Vector theta = start, average(theta.size());
+    const auto rule = models::ingredients::read_rate_rule(table, 1.0);
+    models::ingredients::RateRun run_of_rule(*rule);
+    std::vector<std::size_t> order(7);
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    double rate = 0;
+    for (std::uint64_t step = 0; step < 5; ++step) {
+      batches.seek(step);
+      for (std::size_t k = 0; k < 3; ++k) std::swap(order[k], order[k + batches.below(7 - k)]);
+      const auto loss = [&](const Vector& t) {
+        double sum = 0;
+        for (std::size_t k = 0; k < 3; ++k)
+          sum += literal::loss_of({}, literal::outputs(a, t, data.train->inputs.column(order[k])),
+                                  data.train->targets.column(order[k])) /
+                 3;
+        return sum;
+      };
+      Vector g(theta.size());
+      for (std::size_t k = 0; k < g.size(); ++k) {
+        Vector up = theta, down = theta;
+        up[k] += 1e-5;
+        down[k] -= 1e-5;
+        g[k] = (loss(up) - loss(down)) / 2e-5;
+      }
+      const double factor = 1 - static_cast<double>(step) / 5;
+      if (run_of_rule.whole_vector()) {
+        Vector moved(theta.size());
+        for (std::size_t k = 0; k < moved.size(); ++k) moved[k] = theta[k] - start[k];
+        run_of_rule.step(g, loss(theta), factor, moved);
+        for (std::size_t k = 0; k < moved.size(); ++k) theta[k] = start[k] + moved[k];
+        continue;
+      }
+      const double newest = step == 0 ? 1 : 1 - rule->averaging();
+      models::ingredients::StepObservation now;
+      now.loss = loss(theta);
+      now.weight = newest;
+      for (std::size_t k = 0; k < g.size(); ++k) {
+        average[k] = (1 - newest) * average[k] + newest * g[k];
+        now.squared_gradient += g[k] * g[k];
+        now.squared_direction += average[k] * average[k];
+        now.squared_distance += (theta[k] - start[k]) * (theta[k] - start[k]);
+        now.toward_start += g[k] * (start[k] - theta[k]);
+      }
+      rate = run_of_rule.step(now, factor);
+      for (std::size_t k = 0; k < g.size(); ++k) theta[k] -= rate * (rule->averaging() > 0 ? average[k] : g[k]);
+    }
+    const auto problem = prepare(text);
+    const auto row = run(*problem, 1, {1, 5}).back();
+    CHECK(row[column(*problem, "loss")] == Approx(literal::mean_loss(a, {}, *data.train, theta)).epsilon(1e-7));
+    if (!run_of_rule.whole_vector()) CHECK(row[column(*problem, "learning_rate")] == Approx(rate).epsilon(1e-7));
+  }
 }
 
 TEST_CASE("rules that live by the loss along their step rest where it is rounding") {

@@ -104,6 +104,37 @@ TEST_CASE("findings of SAM, full batch and single rows") {
   CHECK(number(rows, "eta_mean") == Approx(2 / mean).epsilon(1e-12));
 }
 
+TEST_CASE("findings of bases with a memory, and of tuned rates") {
+  for (const double times : {0.99, 1.01}) {
+    const auto ball = given(fmt::format("learning_rate = {}\nmomentum = 0.5", times * 3 / top))->stability();
+    CHECK(number(ball, "edge") == Approx(3));
+    CHECK(number(ball, "eta_lambda_max") == Approx(times * 3).epsilon(1e-12));
+    CHECK(flag(ball, "stable") == (times < 1));
+    CHECK(!there(ball, "eta_max"));
+  }
+  const auto batches = given("kind = 'sgd'\nbatch = 1\nlearning_rate = 0.1\nmomentum = 0.5")->stability();
+  CHECK(number(batches, "edge") == Approx(3));
+  CHECK(!there(batches, "stable"));
+  const auto adam = given("kind = 'adam'\nlearning_rate = 0.1\nbeta1 = 0.6")->stability();
+  CHECK(number(adam, "edge") == Approx(2 * 1.6 / 0.4));
+  CHECK(!there(adam, "eta_lambda_max"));
+  for (const double sigma : {1.3, 1.8}) {
+    const auto tuned = given(fmt::format("kind = 'gd'\n[rate]\nkind = 'cdat'\nsigma = {}\n", sigma))->stability();
+    CHECK(number(tuned, "ntk_max") == Approx(top).epsilon(1e-12));
+    CHECK(number(tuned, "ntk_min") == Approx(bottom).epsilon(1e-12));
+    CHECK(number(tuned, "late_eta_lambda") == Approx(std::max(sigma, 2 / (1 + bottom / top))).epsilon(1e-12));
+  }
+  CHECK(2 / (1 + bottom / top) > 1.3);
+  CHECK(2 / (1 + bottom / top) < 1.8);
+  CHECK(!there(given("momentum = 0.5\n[rate]\nkind = 'cdat'\nsigma = 1.3\n")->stability(), "late_eta_lambda"));
+  // Of K = J J' with more outputs than parameters the smallest eigenvalue of J'J = [[2, 1], [1, 5]].
+  const auto tall = models::testing::prepare(
+                        "model = 'quadratic-regression'\n[data]\nensemble = 'given'\nJ0 = [[1, 0], [1, 1], [0, "
+                        "2]]\nz0 = [1, 1, 1]\ncurvature = 2.0\n[time]\nsteps = 4\n[rate]\nkind = 'cdat'\n")
+                        ->stability();
+  CHECK(number(tall, "ntk_min") == Approx(3.5 - std::sqrt(2.25 + 1)).epsilon(1e-12));
+}
+
 TEST_CASE("the table of modes: every difference along every eigenvector, and the first by hand") {
   constexpr double eta = 0.3, variance = 2.0 / 9;  // kappa/P^2
   const auto table = given("kind = 'sgd'\nlearning_rate = 0.3\nbatch = 1")->mode_table();

@@ -22,7 +22,7 @@ namespace {
 /// Numbers that are held without a second thought, and whose memory a thread keeps.
 constexpr std::size_t few = 1 << 21;
 /// Of the states that are computed again at once, so that they stay in the cache.
-constexpr double cached = 1 << 15;
+constexpr double cached = 1 << 16;
 struct Memory {
   std::size_t capacity = 0;
   std::unique_ptr<double[]> numbers;

@@ -46,7 +46,7 @@ class ControlledModes {
 using Functional = std::function<double(std::uint64_t step, std::span<const double> p, std::span<double> slope)>;
 
 /// The states of a run that its way back starts from: every one while they take 16 MiB or less, else as many as do, but
-/// no fewer than sqrt(steps) and no more than leave stretches of 256 kB between them. A thread's next run uses the memory of
+/// no fewer than sqrt(steps) and no more than leave stretches of 512 kB between them. A thread's next run uses the memory of
 /// its last short one again.
 class Checkpoints {
  public:

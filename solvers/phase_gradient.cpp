@@ -276,7 +276,7 @@ void carry_back_r(const BlockGoingBack& at) {
         for (std::size_t i = 0; i < r; ++i) {
           if (!row_moves[i]) continue;
           for (std::size_t j = 0; j < r; ++j) {
-            if (!dense && !moves[i][j]) continue;
+            if (!moves[i][j]) continue;
             GradientVec along = hn::Mul(G[i][0], sigma[j][0]);  // (G Sigma)_ij
             for (std::size_t k = 1; k < r; ++k) along = hn::Add(along, hn::Mul(G[i][k], sigma[j][k]));
             const GradientVec by = hn::Add(hn::Set(d, by0[i][j]), hn::Mul(x, hn::Set(d, by1[i][j])));
@@ -298,7 +298,7 @@ void carry_back_r(const BlockGoingBack& at) {
           const GradientVec back = hn::Add(hn::Mul(own, N), hn::Mul(hn::LoadU(d, at.weight + m), driven));
           for (std::size_t i = 0; i < r; ++i)
             for (std::size_t j = i; j < r; ++j) {
-              if (reads[i][j]) next[i][j] = hn::Add(next[i][j], hn::Mul(back, hn::Set(d, ee[i][j])));
+              if (dense || reads[i][j]) next[i][j] = hn::Add(next[i][j], hn::Mul(back, hn::Set(d, ee[i][j])));
               next[j][i] = next[i][j];
             }
           if (!at.N) total[part] = hn::Add(total[part], hn::Mul(feedback, form<r>(nn_before, next)));

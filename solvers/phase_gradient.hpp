@@ -1,7 +1,7 @@
 #pragma once
 /// \file
-/// The adjoint of linear phases: how a quadratic form of the last moments depends on the control of every phase, for about
-/// the price of four solves (docs/theory/schedules-and-collapse.md, section 3.1, for any method of the family).
+/// The adjoint of linear phases: how a quadratic form of the last moments depends on the control of every phase, for the
+/// price of two to four solves (docs/theory/schedules-and-collapse.md, section 3.1, for any method of the family).
 ///
 /// With J = sum_i <A_i, Sigma_i> at the end of a phase, at its start
 ///

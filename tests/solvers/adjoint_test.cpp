@@ -230,9 +230,9 @@ TEST_CASE("states are held where the way back starts from") {
   Checkpoints all(4, 2), some(10, std::size_t{1} << 20);
   CHECK(all.stride() == 1);
   CHECK(some.stride() == 3);
-  // Stretches of 256 kB, where 16 MiB hold the states between; else as many states as they hold.
-  CHECK(Checkpoints(3000, 3000).stride() == 11);
-  CHECK(Checkpoints(100000, 900).stride() == 43);
+  // Stretches of 512 kB, where 16 MiB hold the states between; else as many states as they hold.
+  CHECK(Checkpoints(3000, 3000).stride() == 22);
+  CHECK(Checkpoints(100000, 900).stride() == 73);
   const std::vector<double> state{1.5, -2.0}, large(std::size_t{1} << 20, 7.0);
   CHECK(all.held_before(3) == 3);
   CHECK(some.held_before(5) == 3);

@@ -40,6 +40,8 @@ std::string collapse_text(const CollapseAnalysis& r) {
   const auto line = [&](const std::string& name, const std::string& text) {
     out += fmt::format("  {:<18}{}\n", name, text);
   };
+  // Of one seed there is no noise floor.
+  const auto known = [](double x) { return std::isnan(x) ? std::string("-") : fmt::format("{:.4f}", x); };
   std::string sizes;
   for (std::size_t p = 0; p < r.curves.size.size(); ++p)
     sizes += fmt::format("{}{:.6g} ({}, {:.6g})", p ? ", " : "", r.curves.size[p], r.curves.loss[p].size(),
@@ -64,9 +66,9 @@ std::string collapse_text(const CollapseAnalysis& r) {
     // Every tenth, and two near the end.
     const bool shown = std::abs(x * 10 - std::round(x * 10)) < 1e-9 || std::abs(x - 0.95) < 1e-9 || k == 0;
     if (!shown) continue;
-    out += fmt::format("  {:>5.3g} {:>10.5g} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.4f}{}\n", x,
+    out += fmt::format("  {:>5.3g} {:>10.5g} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.4f} {:>8.4f} {:>8}{}\n", x,
                        r.spread.mean[k], r.spread.delta[k], r.spread.between[k], r.spread.within[k],
-                       r.spread.deterministic[k], r.spread.tuples[k], r.spread.floor[k],
+                       r.spread.deterministic[k], r.spread.tuples[k], known(r.spread.floor[k]),
                        r.spread.delta[k] < r.spread.floor[k] && k + 1 < r.spread.x.size() ? "  supercollapse" : "");
   }
   out +=
@@ -77,7 +79,7 @@ std::string collapse_text(const CollapseAnalysis& r) {
   line("verdict", fmt::format("{}: {}", validation::name(r.verdict.outcome), r.verdict.reason));
   out += "\n  with another floor:\n";
   for (const validation::FloorSensitivity& row : r.sensitivity)
-    out += fmt::format("    L0 = {:<12.6g} sizes* {:<8.4f} supercollapse {:<27} {:<13} {}\n", row.floor, row.spread,
+    out += fmt::format("    L0 = {:<12.6g} sizes* {:<8} supercollapse {:<27} {:<13} {}\n", row.floor, known(row.spread),
                        percent_text(row.supercollapse), validation::name(row.outcome), row.what);
   return out;
 }

@@ -99,7 +99,7 @@ std::vector<Parameter> warmup_parameters() {
           .otherwise(0.0),
       settings::text("warmup_mode",
                      "multiply: the shape, from step 0 on, times the ramp at min(1, (k+1)/(wu T)); first: the ramp at "
-                     "k/w for w = wu T whole steps, then the shape on the T - w that are left")
+                     "k/w for w = wu T, rounded to whole steps, then the shape on the T - w that are left")
           .one_of({"multiply", "first"})
           .otherwise(std::string("multiply")),
       settings::text("warmup_shape",

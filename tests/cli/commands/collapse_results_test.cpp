@@ -100,7 +100,7 @@ TEST_CASE("what the collapse of curves prints, number by number") {
 
   with another floor:
     L0 = 0.25         sizes* 0.4375   supercollapse 50%                         broken        this floor
-    L0 = 0.5          sizes* nan      supercollapse an unknown share (one seed) inconclusive  low
+    L0 = 0.5          sizes* -        supercollapse an unknown share (one seed) inconclusive  low
 )");
   const std::string text = of({sample(), other()}, "txt");
   CHECK(text.starts_with(of({sample()}, "txt") + "\ncollapse\n"));
@@ -111,6 +111,10 @@ TEST_CASE("what the collapse of curves prints, number by number") {
   CollapseAnalysis two = sample();
   two.horizon->error = unknown;
   CHECK(holds(of({two}, "txt"), "\n  horizon           t* = 4 size^1.25\n"));
+  CollapseAnalysis alone = sample();
+  alone.spread.floor.assign(alone.spread.floor.size(), unknown);
+  CHECK(holds(of({alone}, "txt"),
+              "   0.5100        -\n    0.5          2   0.1200   0.2200   0.3200   0.4200   0.5200        -\n"));
   // Of a grid of twentieths every second, and the last three.
   CollapseAnalysis fine = sample();
   fine.spread.x.clear();

@@ -122,7 +122,10 @@ TEST_CASE("tables are as good as the laws, and so are their slopes") {
     for (const double P : {0.0123, 0.3, 1.0, 77.0}) {
       CAPTURE(p.method);
       CAPTURE(P);
-      const LawValues slope = laws.derivative(P);
+      const LawValues slope = laws.derivative(P), value = laws(P), beside = laws.with_derivative(P).first;
+      CHECK(beside.a == value.a);
+      CHECK(beside.b == value.b);
+      CHECK(beside.c == value.c);
       const double step = 1e-5 * P;
       const LawValues up = laws.exact(P + step), down = laws.exact(P - step);
       CHECK(slope.a == Approx((up.a - down.a) / (2e-5)).epsilon(1e-6).scale(1e-4));

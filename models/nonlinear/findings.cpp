@@ -152,7 +152,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
       out.push_back({"steady_excess_mse", steady.front(),
                      steps == Steps::small ? "2 a(P) P = eta b(P) sum s: where P settles"
                                            : "P = sum eta b(P) s_i/(2 a(P) - eta c(P) kappa_i): where P settles"});
-      if (steps == Steps::small && steady.front() > 0)
+      if (steady.front() > 0)
         if (const auto more = finite_limit(p, steady.front(), laws.exact(steady.front()).a))
           out.push_back(
               {"finite_excess", *more,

@@ -97,6 +97,19 @@ TEST_CASE("signs on two correlated coordinates") {
   CHECK(std::get<bool>(all.at("stable").value));
 }
 
+TEST_CASE("late signs say what a finite dimension adds to where P settles") {
+  // One uncorrelated coordinate stands for d = 25: ((B - 2)/2 p/d + p (1 - 3p/4)/d)/(1 - p/2), (2.11) of the page.
+  Covariance K;
+  K.d = 1;
+  K.eigenvalue = {1};
+  K.target = {1};
+  K.count = {25};
+  const auto all = found(problem(K, "sign-late", gaussian_noise(0.16), 0.01, 6), Steps::finite);
+  const double P = number(all, "steady_excess_mse"), p = P / (P + 0.16);
+  CHECK(number(all, "finite_excess") == Approx((2 * p / 25 + p * (1 - 0.75 * p) / 25) / (1 - p / 2)).epsilon(1e-7));
+  CHECK(found(problem(K, "sign-early", gaussian_noise(0.16), 0.01, 6)).count("finite_excess") == 0);
+}
+
 TEST_CASE("majorities, averages and adam say their numbers") {
   const Covariance K = pair(0, 1, 1, {0.6, 0.8});
   const auto three = found(problem(K, "sign-majority", gaussian_noise(1), 0.01, 3)),

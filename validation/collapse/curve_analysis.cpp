@@ -333,7 +333,7 @@ CollapseAnalysis analyse_group(const CurveGroup& group, const CurveGroup& refere
     out.notes.push_back(fmt::format("sizes have {} to {} seeds; every size weighs the same", fewest, most));
   if (fewest == 1)
     out.notes.push_back("a size with one seed has no noise floor; seed noise counts as spread between sizes");
-  if (std::isfinite(out.floor_low) && out.floor_high > out.curves.loss.back().front().back())
+  if (out.floor_high > out.curves.loss.back().front().back())
     out.notes.push_back("the floor's interval reaches the losses: the verdict hangs on the floor");
   return out;
 }

@@ -219,7 +219,7 @@ void cut_at_divergence(Sample& sample) {
   sample.steps.resize(finite_times);
 }
 
-/// Share of the sample variance that one replica carries; tends to 0 with the number of replicas when the variance is
+/// Share of the sample variance, which is not 0, that one replica carries; tends to 0 with the number of replicas when the variance is
 /// finite, and stays near 1 when it is not.
 double largest_share(std::span<const double> sorted, double mean) {
   double total = 0, largest = 0;
@@ -228,7 +228,7 @@ double largest_share(std::span<const double> sorted, double mean) {
     total += square;
     largest = std::max(largest, square);
   }
-  return total > 0 ? largest / total : 0.0;
+  return largest / total;
 }
 
 void summarise(Sample& sample, tbb::task_arena& arena) {

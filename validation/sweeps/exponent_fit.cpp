@@ -35,9 +35,10 @@ double effective(const std::vector<Point>& points, const std::vector<double>& re
     squares += r * r;
     if (i > 0) neighbours += r * std::sqrt(points[i - 1].weight) * residuals[i - 1];
   }
-  if (!(squares > 0)) return n;
-  const double correlation = std::clamp(neighbours / squares, -1.0, 1.0);
-  return std::clamp(n * (1 - correlation) / (1 + correlation), static_cast<double>(fewest_points), n);
+  // Those that alternate tell no more than all.
+  if (!(neighbours > 0)) return n;
+  const double correlation = neighbours / squares;
+  return std::max(n * (1 - correlation) / (1 + correlation), static_cast<double>(fewest_points));
 }
 
 /// Standard error of a coefficient whose basis function has the weighted square sum `squares`.

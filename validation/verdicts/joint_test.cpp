@@ -120,10 +120,12 @@ void JointTest::add_cell(const ComparedCell& cell) {
 void JointTest::add_group(std::size_t g) {
   const auto& group = groups_[g];
   double z = 0, slack = 0, usual = 0, exact = 0;
+  std::size_t observable = 0;  // of all
   std::vector<double> sum(cells_.front()->values.size(), 0.0);
   for (const std::size_t c : group) {
     z += raw_[c];
     slack += slack_[c];
+    observable = cells_[c]->observable;
     usual += cells_[c]->skewness;
     exact += cells_[c]->exact_std > 0 ? 1 : 0;
     for (std::size_t r = 0; r < sum.size(); ++r)
@@ -139,7 +141,7 @@ void JointTest::add_group(std::size_t g) {
   const double of_sum = moments(sum).skewness, skewness = weight * of_sum + (1 - weight) * usual;
   const double left = forgiven(z / spread, slack / spread);
   if (exact < size) {
-    sample_score(left, {skewness, of_sum, tails_[cells_[group.front()]->observable]});
+    sample_score(left, {skewness, of_sum, tails_[observable]});
     return;
   }
   // The correlations, and with them the spread of the sum, are the sample's even where the single spreads are exact.

@@ -614,3 +614,19 @@ TEST_CASE(
   }
   CHECK(said("sizes = [8, 9]\nkey = 'a.b.c'\n").find("collapse.key: ") != std::string::npos);
 }
+
+TEST_CASE("a spread without bound is infinite where it is, and of Delta where the end's is bounded") {
+  // Relative spreads 4000 scale/(2 + step): beyond a thousand at the first points alone.
+  KnownSizes problem("points = 10\nsimulate = false\n", 4e3, {1, 1, 1});
+  const ScalingCollapse r = problem.collapse();
+  for (std::size_t k = 0; k < 10; ++k) {
+    bool bounded = true;
+    for (std::size_t p = 0; p < 3; ++p) {
+      const double at = std::round(r.theory.x[k] * r.theory.horizon[p]);
+      bounded = bounded && problem.known[p]->std(at) / (r.theory.loss[p][0][k] - 0.2) < 1e3;
+    }
+    CHECK(std::isinf(r.predicted_floor[k]) == !bounded);
+    CHECK(std::isinf(r.predicted_delta[k]) == !bounded);
+    CHECK(bounded == (k > 1));
+  }
+}

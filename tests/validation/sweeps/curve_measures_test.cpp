@@ -668,6 +668,10 @@ TEST_CASE(
         .at("r_missed");
   };
   CHECK(missed("1", "0.1") == 0);
+  // The lowest level is the last value of the first curve, to its last digit.
+  const std::string last = settings::text_of(runs[0].theory->columns[0].value.back());
+  for (const char* from : {"0.1", "0.3", "0.7", "1.1", "1.3", "1.7", "1.9", "2.3", "2.9", "3.1", "3.7", "4.3"})
+    CHECK(missed(from, last) == 0);
   for (const auto& [from, to] : std::vector<std::pair<std::string, std::string>>{
            {"0", "1"}, {"1", "0"}, {"-1", "1"}, {"1", "-1"}, {"inf", "1"}, {"1", "inf"}}) {
     CHECK(std::isnan(missed(from, to)));

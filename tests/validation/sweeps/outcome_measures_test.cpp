@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "random/random.hpp"
+#include "tests/approx.hpp"
 #include "tests/validation/sweeps/measures_support.hpp"
 
 using namespace edgewise;
@@ -145,7 +146,7 @@ TEST_CASE("outcomes are those of the measure's variant, and each says what it is
   right.sample->replicas = 0;
   CHECK(std::isnan(measured("kind = 'diverged-fraction'\n").first));
   CHECK(evaluated("[[measure]]\nname = 'x'\nkind = 'value'\nvalue = 'n/alpha'\n", {right}).at("x") ==
-        doctest::Approx(1000 / 1.5));
+        edgewise::tests::Approx(1000 / 1.5));
   CHECK(evaluated("[[measure]]\nname = 'x'\nkind = 'value'\nvalue = 2.5\n", {right}).at("x") == 2.5);
   // What is needed of the stability, and what is looked up where.
   const auto lookup = [](const std::string& keys) {

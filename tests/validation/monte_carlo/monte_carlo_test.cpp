@@ -455,6 +455,11 @@ TEST_CASE("groups that do not divide the replicas, and no replicas or no steps a
   const Sample empty = run(Counting(false), none, {});
   CHECK(empty.replicas == 0);
   CHECK(empty.values.empty());
+  models::Experiment nowhere = experiment({0, 3}, 5);
+  nowhere.time.at.clear();
+  const Sample unseen = run(Counting(false), nowhere, {});
+  CHECK(unseen.replicas == 0);
+  CHECK(unseen.observables.size() == 2);
   // Two bytes more than 2 GiB: 4 numbers of 2^26 + 1 replicas.
   CHECK_THROWS_WITH_AS(run(Counting(false), experiment({0, 1}, (1U << 26U) + 1), {}),
                        doctest::Contains("need 2.0 GiB, more than the 2 GiB allowed"), settings::Error);

@@ -38,7 +38,7 @@ static_assert(std::atomic<std::size_t>::is_always_lock_free, "the signal handler
 SharedText unfinished, words;
 timer_t deadline{};
 bool has_deadline = false;
-timespec asked{};
+double asked = 0;  ///< when, in seconds of the clock below
 
 /// When an interrupted program has not ended by itself, it is ended.
 constexpr timespec patience{1, 300'000'000};
@@ -65,9 +65,15 @@ void write_error(const char* text, std::size_t size) {
   ::_exit(2);
 }
 
+double seconds_now() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 void handle_stop(int) {
   if (!may_finish.load() || flag.load()) end();
-  ::clock_gettime(CLOCK_MONOTONIC, &asked);
+  asked = seconds_now();
   if (has_deadline) {
     const itimerspec once{{}, patience};
     ::timer_settime(deadline, 0, &once, nullptr);
@@ -110,11 +116,7 @@ Interruptible::~Interruptible() {
 }
 
 bool out_of_patience() {
-  if (!flag) return false;
-  timespec now{};
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return static_cast<double>(now.tv_sec - asked.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec - asked.tv_nsec) >
-         earlier_patience;
+  return flag && seconds_now() - asked > earlier_patience;
 }
 
 void leave(const std::string& message) {

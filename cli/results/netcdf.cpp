@@ -146,17 +146,16 @@ Result read_now(const std::string& path) {
   int attributes = 0;
   file.check(nc_inq_natts(file.id, &attributes));
   for (int i = 0; i < attributes; ++i) {
-    char label[NC_MAX_NAME + 1] = {};
-    file.check(nc_inq_attname(file.id, NC_GLOBAL, i, label));
+    const std::string label = attribute_name(file, i);
     nc_type type = 0;
     std::size_t length = 0;
-    file.check(nc_inq_att(file.id, NC_GLOBAL, label, &type, &length));
-    if (std::string_view(label) == "Conventions") continue;
+    file.check(nc_inq_att(file.id, NC_GLOBAL, label.c_str(), &type, &length));
+    if (label == "Conventions") continue;
     if (type == NC_CHAR) {
       result.provenance.push_back(attribute(label, get_text(file, NC_GLOBAL, label)));
     } else if (type == NC_DOUBLE && length == 1) {
       double value = 0;
-      file.check(nc_get_att_double(file.id, NC_GLOBAL, label, &value));
+      file.check(nc_get_att_double(file.id, NC_GLOBAL, label.c_str(), &value));
       result.provenance.push_back(attribute(label, value));
     }
   }

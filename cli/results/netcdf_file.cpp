@@ -77,6 +77,16 @@ nc_type type_of(const NetcdfFile& file, int variable) {
   return type;
 }
 
+/// The name that an inquiry writes. The library does not end those that are as long as a name may be.
+template <class Inquiry>
+std::string name_by(const Inquiry& inquire) {
+  constexpr std::size_t capacity = 1024;
+  std::string name(capacity, '\0');
+  inquire(name.data());
+  name.resize(std::min<std::size_t>(name.find('\0'), NC_MAX_NAME));
+  return name;
+}
+
 void require_shape(const NetcdfFile& file, int variable, const std::vector<std::size_t>& shape) {
   if (shape_of(file, variable) != shape)
     file.refuse(fmt::format("'{}' has other lengths than it must", settings::shown(name_of(file, variable))));
@@ -182,9 +192,15 @@ int variable_named(const NetcdfFile& file, const std::string& name) {
 }
 
 std::string name_of(const NetcdfFile& file, int variable) {
-  char name[NC_MAX_NAME + 1] = {};
-  file.check(nc_inq_varname(file.id, variable, name));
-  return name;
+  return name_by([&](char* name) { file.check(nc_inq_varname(file.id, variable, name)); });
+}
+
+std::string dimension_name(const NetcdfFile& file, int dimension) {
+  return name_by([&](char* name) { file.check(nc_inq_dimname(file.id, dimension, name)); });
+}
+
+std::string attribute_name(const NetcdfFile& file, int number) {
+  return name_by([&](char* name) { file.check(nc_inq_attname(file.id, NC_GLOBAL, number, name)); });
 }
 
 std::vector<std::size_t> shape_of(const NetcdfFile& file, int variable) {

@@ -51,6 +51,9 @@ void put_strings(const NetcdfFile& file, int variable, const std::vector<std::st
 /// Number of the variable of that name. \throws settings::Error when there is none.
 int variable_named(const NetcdfFile& file, const std::string& name);
 std::string name_of(const NetcdfFile& file, int variable);
+std::string dimension_name(const NetcdfFile& file, int dimension);
+/// Of the file's own attributes.
+std::string attribute_name(const NetcdfFile& file, int number);
 /// Lengths of a variable's dimensions.
 std::vector<std::size_t> shape_of(const NetcdfFile& file, int variable);
 /// All values of a variable of numbers, which must have these lengths.

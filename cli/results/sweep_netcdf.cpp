@@ -231,8 +231,7 @@ void read_axes(const NetcdfFile& file, SweepTable& table) {
   std::vector<int> dimensions(shape.size());
   if (!shape.empty()) file.check(nc_inq_vardimid(file.id, label, dimensions.data()));
   for (std::size_t a = 0; a < shape.size(); ++a) {
-    char name[NC_MAX_NAME + 1] = {};
-    file.check(nc_inq_dimname(file.id, dimensions[a], name));
+    const std::string name = dimension_name(file, dimensions[a]);
     const int variable = variable_named(file, name);
     SweepAxis axis{name, get_text(file, variable, "key"), get_text(file, variable, "scale") == "log", {}, {}};
     if (holds_strings(file, variable))
@@ -299,8 +298,7 @@ void read_provenance(const NetcdfFile& file, SweepTable& table) {
   int attributes = 0;
   file.check(nc_inq_natts(file.id, &attributes));
   for (int i = 0; i < attributes; ++i) {
-    char name[NC_MAX_NAME + 1] = {};
-    file.check(nc_inq_attname(file.id, NC_GLOBAL, i, name));
+    const std::string name = attribute_name(file, i);
     if (!own_attributes.contains(name)) table.provenance.emplace_back(name, get_text(file, NC_GLOBAL, name));
   }
 }

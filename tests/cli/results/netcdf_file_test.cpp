@@ -59,6 +59,9 @@ TEST_CASE("what a file holds is read as it is, and refused as what it is not") {
   const int loss = variable_named(file, "loss"), word = variable_named(file, "word"),
             code = variable_named(file, "code");
   CHECK(name_of(file, word) == "word");
+  CHECK(dimension_name(file, 1) == "three");
+  CHECK(attribute_name(file, 0) == "half");
+  CHECK(attribute_name(file, 1) == "empty");
   CHECK(shape_of(file, loss) == Lengths{2, 3});
   CHECK(shape_of(file, code).empty());
   CHECK(get(file, loss, {2, 3}) == std::vector<double>{1, 2, 3, 4, 5, 6});
@@ -81,6 +84,23 @@ TEST_CASE("what a file holds is read as it is, and refused as what it is not") {
   CHECK(refusal([&] { get_strings(file, "loss", {2, 3}); }) == damaged + "'loss' holds no texts");
   CHECK(refusal([&] { get(file, loss, {3, 2}); }) == damaged + "'loss' has other lengths than it must");
   CHECK(refusal([&] { get_strings(file, "word", {}); }) == damaged + "'word' has other lengths than it must");
+}
+
+TEST_CASE("names may be as long as the library lets them be") {
+  const Folder folder;
+  NetcdfFile file("f.nc");
+  file.create();
+  NetcdfFiller filler(file);
+  const std::string longest(NC_MAX_NAME, 'n');
+  filler.numbers(longest, {filler.dimension(longest, 1)}, "", {1});
+  put_text(file, NC_GLOBAL, longest, "x");
+  filler.fill();
+  write_file(folder / "f.nc", file.finish());
+  NetcdfFile back("f.nc");
+  back.open(folder / "f.nc");
+  CHECK(name_of(back, 0) == longest);
+  CHECK(dimension_name(back, 0) == longest);
+  CHECK(attribute_name(back, 0) == longest);
 }
 
 TEST_CASE("a file can hold a million values, and 1100 for each of its bytes") {

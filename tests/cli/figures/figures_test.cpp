@@ -208,6 +208,23 @@ plot $p0s0 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
 )");
 }
 
+TEST_CASE("a field that only some observables have is drawn of these") {
+  Result r = result_of(ResultKind::solution, "t", {100, 200, 300}, {{6, 5, 4}, {0.1, 0.1, 0.1}});
+  r.observables.push_back({"width", "", ""});
+  r.fields[0].values.push_back({3, 2.5, 2});
+  const auto band = [&](const std::string& name) {
+    return holds(figure_script({r}, {"a"}, {{name}, {}, ""}, ".svg"), "with filledcurves");
+  };
+  r.fields[1].values = {{0.1, 0.1, 0.1}, {}};
+  CHECK(band("loss"));
+  CHECK_FALSE(band("width"));
+  r.fields[1].values = {{}, {0.1, 0.1, 0.1}};
+  CHECK_FALSE(band("loss"));
+  CHECK(band("width"));
+  r.fields[1].values = {{0.1, 0.1, 0.1}};
+  CHECK_FALSE(band("width"));
+}
+
 TEST_CASE("beyond 30% of the mean anywhere the band is that of a log-normal law") {
   const auto log_normal = [](double std) {
     const Result r = result_of(ResultKind::solution, "t", {100, 200, 300}, {{6, 5, 4}, {0.1, std, 0.1}});

@@ -255,6 +255,15 @@ TEST_CASE("lengths and types are looked at before memory is touched") {
             file.check(nc_def_var(file.id, name, NC_STRING, 2, both, &variable));
           }
         })).find("'observable' has other lengths") != std::string::npos);
+  // Two lengths that a file of this size can hold, each by itself.
+  CHECK(refusal(crafted(folder, "validation", [&](NetcdfFile& file) {
+          const int step = dimension(file, "step", 20000), observable = dimension(file, "observable", 20000);
+          define(file, "step", {step}, "1", "");
+          for (const char* name : {"observable", "observable_units", "observable_long_name"}) {
+            int variable = 0;
+            file.check(nc_def_var(file.id, name, NC_STRING, 1, &observable, &variable));
+          }
+        })).find("it claims to hold 4e+08 values") != std::string::npos);
   CHECK(refusal(crafted(folder, "solution", [](NetcdfFile&) {})).find("there is no dimension 'step'") !=
         std::string::npos);
   CHECK(refusal(crafted(folder, "nonsense", [](NetcdfFile&) {})).find("is no result of edgewise") != std::string::npos);

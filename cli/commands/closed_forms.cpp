@@ -31,8 +31,8 @@ std::string closed_forms_text(const std::vector<validation::ClosedFormResult>& r
                                  "computed", "error", "allowed", "", "formula");
   std::size_t passed = 0, references = 0;
   for (const auto& row : rows) {
-    passed += row.pass ? 1 : 0;
-    references += row.reference ? 1 : 0;
+    if (row.pass) ++passed;
+    if (row.reference) ++references;
     text += fmt::format("{:<{}}  {:>22.15g}  {:>22.15g}  {:>8.1e}  {:>8.1e}  {:<4}  {}\n", row.name, names, row.value,
                         row.computed, row.error, row.tolerance, row.pass ? "ok" : "FAIL",
                         row.reference ? row.formula + " (reference value)" : row.formula);

@@ -111,14 +111,16 @@ Status learnability(const Context& context, const std::vector<std::string>& form
     try {
       const auto formula = models::ingredients::learnability::read_formula(text);
       Row row{text, models::ingredients::learnability::bound(formula), {}, {}};
-      if (kernel)
+      if (kernel) {
         row.norms = models::ingredients::learnability::kernel_norms(
             models::ingredients::learnability::taylor_series(formula, options.length.value_or(1), norm_terms), *kernel,
             options.dimension.value_or(usual_dimension));
-      if (row.norms && row.norms->bounded_only)
-        row.bound.remarks.push_back("norm_squared: its sum does not end within the terms; the bound B2 stands for it");
-      if (row.norms && !row.norms->infinite_because.empty())
-        row.bound.remarks.push_back("infinite norm: " + row.norms->infinite_because);
+        if (row.norms->bounded_only)
+          row.bound.remarks.push_back(
+              "norm_squared: its sum does not end within the terms; the bound B2 stands for it");
+        if (!row.norms->infinite_because.empty())
+          row.bound.remarks.push_back("infinite norm: " + row.norms->infinite_because);
+      }
       rows.push_back(std::move(row));
     } catch (const std::invalid_argument& e) {
       throw Error(fmt::format("formula '{}': {}", settings::shown(text, 200), e.what()));

@@ -33,7 +33,8 @@ std::vector<std::uint64_t> dense_steps(const models::Time& time) {
 /// Whether `curve` passes through what was recorded.
 bool passes_through(const TheoryCurve& curve, const Result& result) {
   const Field* recorded = result.find(result.kind == ResultKind::validation ? "theory" : "");
-  for (std::size_t o = 0; recorded && o < recorded->values.size(); ++o) {
+  if (!recorded) return false;
+  for (std::size_t o = 0; o < recorded->values.size(); ++o) {
     double largest = 0;
     for (const double v : recorded->values[o])
       if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
@@ -46,7 +47,7 @@ bool passes_through(const TheoryCurve& curve, const Result& result) {
       if (std::isfinite(now) && std::abs(now - then) > same * largest) return false;
     }
   }
-  return recorded != nullptr;
+  return true;
 }
 
 /// Whether a line through the grid's points is the curve: an orbit that jumps from step to step is noise to points that
@@ -59,7 +60,7 @@ bool follows(std::span<const double> steps, std::span<const double> value) {
     ++places;
     const double before = value[i] - value[i - 1], after = value[i + 1] - value[i];
     const double size = std::max({std::abs(value[i - 1]), std::abs(value[i]), std::abs(value[i + 1])});
-    turns += before * after < 0 && std::min(std::abs(before), std::abs(after)) > visible * size ? 1 : 0;
+    if (before * after < 0 && std::min(std::abs(before), std::abs(after)) > visible * size) ++turns;
   }
   return static_cast<double>(turns) <= max_share * static_cast<double>(places);
 }

@@ -41,7 +41,8 @@ std::vector<std::string> log_ticks(double low, double high) {
   const int first = static_cast<int>(std::floor(std::log10(low))), last = static_cast<int>(std::ceil(std::log10(high)));
   const auto inside = [&](double x) { return x >= low * (1 - 1e-12) && x <= high * (1 + 1e-12); };
   int decades = 0;
-  for (int e = first; e <= last; ++e) decades += inside(power_of_ten(e)) ? 1 : 0;
+  for (int e = first; e <= last; ++e)
+    if (inside(power_of_ten(e))) ++decades;
   const int every = std::max(1, (decades + most_labels - 1) / most_labels);
   const bool between = decades < 2;  // too few powers of ten to read the axis by
   for (int e = first; e <= last; ++e) {

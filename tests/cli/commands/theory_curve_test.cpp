@@ -144,6 +144,9 @@ TEST_CASE("no curve where the theory is another, or cannot be had") {
   Result changed = result;
   changed.fields[0].values[0][3] *= 1.01;
   CHECK(!theory_curve(changed).has_value());
+  Result bare = result;
+  bare.fields.clear();
+  CHECK(!theory_curve(bare).has_value());
   Result without = result;
   std::erase_if(without.provenance, [](const Attribute& a) { return a.name == "experiment"; });
   CHECK(!theory_curve(without).has_value());

@@ -45,7 +45,7 @@ std::size_t nearest(const SweepAxis& axis, const std::string& slice, const std::
   const double value = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || std::isnan(value))
     throw Error(fmt::format("--slice {}: '{}' must be a number", settings::shown(slice), settings::shown(text)));
-  if (std::isinf(value) && !axis.numbers.empty() && axis.numbers.back() == value) return axis.size() - 1;
+  if (std::isinf(value) && axis.numbers.back() == value) return axis.size() - 1;
   const validation::AxisScale scale(axis);
   const double place = scale.to_scale(value);
   if (!(place >= scale.edges().front() && place <= scale.edges().back())) {

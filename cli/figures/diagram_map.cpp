@@ -306,7 +306,7 @@ Codes codes_of(const SweepTable& table, const MapFrame& frame) {
       if (cell.state == CellState::failed) code = failed_cell;
       if (cell.state == CellState::pending) code = pending_cell;
       for (std::size_t l = 0; l < table.labels.size() && code == unlabelled; ++l)
-        if (cell.state == CellState::finished && table.labels[l].name == cell.label) code = static_cast<int>(l);
+        if (table.labels[l].name == cell.label) code = static_cast<int>(l);
       out.code.push_back(code);
     }
   return out;

@@ -227,6 +227,7 @@ TEST_CASE(
   CHECK(held(log, "0.32") == "1");
   CHECK(held(log, "316") == "100");
   CHECK(held(endless, "3.4") == "3");
+  CHECK(held(endless, "3.9") == "3");
   CHECK(held(endless, "inf") == "inf");
   CHECK(held(words, "adam") == "adam");
   const auto beyond = [&](const validation::SweepAxis& axis, const std::string& value, const std::string& range) {

@@ -137,6 +137,22 @@ TEST_CASE("what grows or falls slowly is followed between its recorded steps") {
   }
 }
 
+TEST_CASE("an orbit that swings, many points a period, is followed") {
+  const Folder folder;
+  // Heavy-ball momentum: an excess that falls and rises some ten times.
+  const auto curve = theory_curve(
+      solved(folder, "solve",
+             {"--set", "optimizer.kind=momentum", "--set", "optimizer.momentum=0.99", "--set",
+              "optimizer.learning_rate=0.0001", "--set", "time.steps=1500", "--set", "optimizer.batch=inf"}));
+  REQUIRE(curve.has_value());
+  const std::vector<double>& excess = curve->value[1];
+  CHECK(excess.size() == curve->steps.size());
+  std::size_t turns = 0;
+  for (std::size_t i = 1; i + 1 < excess.size(); ++i)
+    turns += (excess[i] - excess[i - 1]) * (excess[i + 1] - excess[i]) < 0;
+  CHECK(turns > 1);
+}
+
 TEST_CASE("no curve where the theory is another, or cannot be had") {
   const Folder folder;
   Result result = solved(folder, "solve");

@@ -610,6 +610,13 @@ TEST_CASE("the places of the legend, in turn: each the first that no point is in
   CHECK(place(points) == "outside center bottom horizontal maxcols 2");
 }
 
+TEST_CASE("no legend stands in the way of a line that falls through its box between two points") {
+  // The one falls at the right, from above the box in the middle to below it; the other lies at the bottom.
+  const Result falls = result_of(ResultKind::solution, "1", {1000, 1090, 1100}, {{2, 1.95, 1.05}}),
+               lies = result_of(ResultKind::solution, "2", {1000, 1100}, {{1, 1}});
+  CHECK(legend_place(figure_script({falls, lies}, {"a", "b"}, {}, ".svg")) == "at graph 0.02, graph 0.5 left center");
+}
+
 TEST_CASE("the legend's box: a height for every entry, a width for every letter, and the mark of a divergence") {
   // "theory" takes 0.13 + 6 0.0155 = 0.223 of the width, so that the box begins at 0.777 of it.
   const auto beside = [](double share) {

@@ -174,6 +174,7 @@ bool has(const std::vector<std::string>& list, const std::string& word) {
 }
 
 Target file_target(const Context& context, const std::string& path, const std::vector<std::string>& forms) {
+  if (path.empty()) throw Error("--output: the path of a file is empty");
   std::string form = ending(path);
   if (!form.empty()) form.erase(0, 1);
   if (!has(forms, form)) {

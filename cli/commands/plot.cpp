@@ -21,6 +21,7 @@ using settings::Error;
 namespace fs = std::filesystem;
 
 Status plot(const Context& context, const std::vector<std::string>& paths, const PlotOptions& options) {
+  for (const std::string& path : paths) require_file(path);
   Context with_default = context;
   if (context.outputs.empty())
     with_default.outputs.push_back(with_ending(paths.front(), "." + (context.format.empty() ? "svg" : context.format)));
@@ -31,7 +32,6 @@ Status plot(const Context& context, const std::vector<std::string>& paths, const
     context.say("figure written to " + files_of(targets));
     return done;
   };
-  for (const std::string& path : paths) require_file(path);
   if (std::any_of(paths.begin(), paths.end(), is_sweep)) {
     if (paths.size() > 1) throw Error("plot: a sweep is drawn alone, and here are several files");
     if (!options.guides.empty()) throw Error("--guide: a sweep has no curves along the step to guide");

@@ -90,6 +90,7 @@ TEST_CASE("a form by a file's ending, else by the format; of standard output by 
           of({csv, nc}, "json");
         }) == "--format: json is the ending of no --output, " + csv + ", " + nc + "; leave one of them out");
   CHECK(refusal([&] { of({"/no/such/place/a.csv"}, ""); }).starts_with("/no/such/place/a.csv: cannot be written"));
+  CHECK(refusal([&] { of({""}, "csv"); }) == "--output: the path of a file is empty");
 }
 
 TEST_CASE("every target is written whatever becomes of the others, and all failures are told behind the last") {

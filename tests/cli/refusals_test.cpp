@@ -36,7 +36,9 @@ TEST_CASE("bad experiments are refused with file, key and accepted values") {
   check_refused({"solve", folder / "link.toml"},
                 {"link.toml: cannot be read: it is a symbolic link to a file that is not"});
   check_refused({"solve", folder / ""}, {"is a folder"});
-  check_refused({"solve", ""}, {"the path of a file is empty"});
+  for (const char* command : {"solve", "sweep", "check", "plot", "collapse", "compare"})
+    check_refused({command, ""}, {"the path of a file is empty"});
+  check_refused({"solve", file, "-o", ""}, {"--output: the path of a file is empty"});
   check_refused({"solve", folder.file("broken.toml", "title = \n")}, {"broken.toml: line 1"});
 
   const std::string isotropic = folder.file("iso.toml", R"(model = "least-squares"

@@ -22,19 +22,15 @@ class File {
     gzbuffer(file_.get(), 1U << 18U);
   }
 
+  /// \param size  below 2^31
   void read(std::uint8_t* out, std::size_t size) {
-    while (size > 0) {
-      const auto chunk = static_cast<unsigned>(std::min<std::size_t>(size, 1U << 26U));
-      const int got = gzread(file_.get(), out, chunk);
-      if (got < 0) fail();
-      if (static_cast<unsigned>(got) < chunk) {
-        int code = Z_OK;
-        gzerror(file_.get(), &code);
-        if (code != Z_OK && code != Z_BUF_ERROR) fail();
-        throw std::runtime_error(fmt::format("'{}' ends early: the file is truncated", path_));
-      }
-      out += got;
-      size -= static_cast<std::size_t>(got);
+    const int got = gzread(file_.get(), out, static_cast<unsigned>(size));
+    if (got < 0) fail();
+    if (static_cast<std::size_t>(got) < size) {
+      int code = Z_OK;
+      gzerror(file_.get(), &code);
+      if (code != Z_OK && code != Z_BUF_ERROR) fail();
+      throw std::runtime_error(fmt::format("'{}' ends early: the file is truncated", path_));
     }
   }
 

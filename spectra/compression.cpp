@@ -179,12 +179,13 @@ std::optional<Spectrum> gauss_of_modes(const Spectrum& s, std::size_t first, std
   const Rule rule = linear_algebra::tridiagonal_eigen(diagonal, off_diagonal);
   const Eigen::VectorXd moments = basis.transpose() * (power / root).matrix();
   const double bin_power = power.sum();
+  constexpr double rounding = 1e-15;  // of all the bin's power
   Spectrum out;
   for (std::size_t k = q; k-- > 0;) {
     const double n = total * rule.vectors(0, k) * rule.vectors(0, k);
     double rho =
         rule.vectors(0, k) * Eigen::Map<const Eigen::VectorXd>(rule.vectors.column(k).data(), size).dot(moments);
-    if (rho < 0 && rho > -1e-15 * bin_power) rho = 0;
+    if (rho < 0 && rho > -rounding * bin_power) rho = 0;
     const double node = middle + half * rule.values[k];
     if (!(n > 0) || !(rho >= 0) || !(node > 0)) return std::nullopt;
     append(out, node, n, rho);

@@ -208,6 +208,10 @@ INDIFFERENT = {
     ("spectra/compression.cpp",
      "const double in_j = graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);"):
         "the width of bins, which narrow until the measured error is small enough",
+    ("spectra/compression.cpp", "double bin = graded(width, std::log(lambda / s.eigenvalue.back()));"):
+        "the width of bins, which narrow until the measured error is small enough",
+    ("spectra/compression.cpp", "width = std::sqrt(good * bad);"):
+        "a width to try, between one whose measured error is small enough and one whose error is not",
     ("spectra/compression.cpp", "return std::min(width, width / (1 + width) * (above + nearest));"):
         "the width of bins, which narrow until the measured error is small enough",
     ("models/least_squares/linear_methods/linear_bands.cpp",

@@ -352,3 +352,40 @@ TEST_CASE("contour: the nodes invert transforms that they have not seen") {
     CHECK(map == Approx(1).epsilon(1e-11));
   }
 }
+
+TEST_CASE("contour: the hyperbola is the best one of Weideman and Trefethen") {
+  // s = mu (1 + sin(iu - alpha)), u = (j + 1/2) h: with A = arccosh(2 alpha/((4 alpha - pi) sin alpha)) the terms that are left out,
+  // and those between the nodes, are alike for h = A/N and mu = (4 pi alpha - pi^2)/A N/t, and fall as e^(-B N), B =
+  // (pi^2 - 2 pi alpha)/A; alpha makes B largest.
+  const double pi = std::acos(-1.0);
+  const auto A = [&](double alpha) { return std::acosh(2 * alpha / ((4 * alpha - pi) * std::sin(alpha))); };
+  const auto B = [&](double alpha) { return (pi * pi - 2 * pi * alpha) / A(alpha); };
+  double low = 0.9, high = 1.5;
+  while (high - low > 1e-9) {
+    const double third = (high - low) / 3;
+    (B(low + third) < B(high - third) ? low : high) = B(low + third) < B(high - third) ? low + third : high - third;
+  }
+  const double alpha = low, h = A(alpha), mu = (4 * pi * alpha - pi * pi) / A(alpha);
+  CHECK(contour_nodes(12) == static_cast<std::size_t>(std::ceil(12 / std::log10(std::exp(B(alpha))))));
+  CHECK(contour_nodes(9.04) == 9);  // 10.13^-9 is 9.0505 digits
+  CHECK(contour_nodes(9.06) == 10);
+  const double shift = -0.2;
+  for (const double N : {5.0, 14.0})
+    for (const double t : {0.7, 60.0})
+      for (std::size_t j = 0; j < static_cast<std::size_t>(N); j += 2) {
+        const std::complex<double> iu(0, (static_cast<double>(j) + 0.5) * h / N),
+            s = shift + mu * N / t * (1.0 + std::sin(iu - alpha)),
+            slope = mu * N / t * std::complex<double>(0, 1) * std::cos(iu - alpha);
+        const std::complex<double> weight = h / N / pi * slope * std::exp((s - shift) * t);
+        const auto near = [](std::complex<double> a, std::complex<double> b) {
+          return std::abs(a - b) < 1e-6 * std::abs(b);
+        };
+        const ContourNode flow = contour_node(RankOneSystem::Kind::flow, j, static_cast<std::size_t>(N), t, shift);
+        CHECK(near(flow.z, s));
+        CHECK(near(flow.factor, weight));
+        if (t < 10) continue;  // a map's nodes stay within |Im s| < pi
+        const ContourNode map = contour_node(RankOneSystem::Kind::map, j, static_cast<std::size_t>(N), t, shift);
+        CHECK(near(map.z, std::exp(s) - 1.0));
+        CHECK(near(map.factor, weight * std::exp(s)));
+      }
+}

@@ -73,6 +73,8 @@ EQUIVALENT = {
         "takes off half of what rounding left: the rest is rounding",
     ("linear_algebra/largest_eigenvalues.cpp", "images -= 1.04 * ((images * half).eval());"):
         "takes off 104% of what rounding left: the rest is 4% of rounding",
+    ("numerics/pchip.cpp", "if (1.04 * secant[i - 1] * secant[i] <= 0) continue;"): "a sign",
+    ("numerics/lbfgs.cpp", "if (!(sy > 1.04 * 1e-14 * inner(change, change))) return;"): "a tolerance, by 4%",
     ("numerics/lbfgs.cpp", "for (std::size_t i = 0; i < a.size(); ++i) sum += 1.04 * a[i] * b[i];"):
         "only ratios of inner products count",
     ("numerics/lbfgs.cpp", "for (std::size_t i = 0; i < a.size(); ++i) sum += 1.04 * (a[i] * b[i]);"):

@@ -65,6 +65,64 @@ TEST_CASE("errors are relative to the sizes that are given") {
   CHECK(integrate_flow(rate, std::array{0.0, 0.0}, times, options).steps > 2 * given.steps);
 }
 
+TEST_CASE("steps grow and shrink by their errors over the sizes of state and step") {
+  // Every rate that is asked for: twice at the start, then six stages a step, the last at its end. Dormand and Prince's error by
+  // their table; the next step is 0.9 error^(-1/5) as long (at most 4.5 times, and as before from 1/2 on), a rejected one is
+  // tried again 0.9 error^(-1/3) as long.
+  const auto pendulum = [](std::span<const double> x, std::span<double> out) {
+    out[0] = x[1];
+    out[1] = -3 * std::sin(x[0]);
+  };
+  for (const bool given : {false, true}) {
+    CAPTURE(given);
+    std::vector<std::array<double, 2>> at, slope;
+    const auto rate = [&](std::span<const double> x, std::span<double> out) {
+      pendulum(x, out);
+      at.push_back({x[0], x[1]});
+      slope.push_back({out[0], out[1]});
+    };
+    FlowOptions options;
+    options.rtol = 1e-5;
+    options.atol = 2e-6;
+    if (given)
+      options.sizes = [](std::span<const double> x, std::span<double> size) {
+        size[0] = 2 + std::abs(x[1]);
+        size[1] = 0.3;
+      };
+    const FlowSolution flow = integrate_flow(rate, std::array{2.5, 0.0}, std::array{0.0, 6.0}, options);
+    constexpr double error_of[7] = {71.0 / 57600,      0,          -71.0 / 16695, 71.0 / 1920,
+                                    -17253.0 / 339200, 22.0 / 525, -1.0 / 40};
+    std::size_t accepted = 0, rejected = 0, now = 1;  // where the step began
+    double expected = 0;
+    for (std::size_t first = 2; first + 6 <= at.size(); first += 6) {
+      const std::size_t j = std::abs(slope[now][0]) > std::abs(slope[now][1]) ? 0 : 1;
+      const double dt = (at[first][j] - at[now][j]) / (slope[now][j] / 5);
+      CAPTURE(first);
+      if (expected > 0) CHECK(dt == Approx(expected).epsilon(1e-6));
+      double worst = 0;
+      for (std::size_t i = 0; i < 2; ++i) {
+        double error = error_of[0] * slope[now][i];
+        for (std::size_t k = 1; k < 7; ++k) error += error_of[k] * slope[first + k - 1][i];
+        const double size = !given   ? std::abs(at[now][i]) + dt * std::abs(slope[now][i])
+                            : i == 0 ? 2 + std::abs(at[now][1])
+                                     : 0.3;
+        worst = std::max(worst, std::abs(dt * error) / (2e-6 + 1e-5 * size));
+      }
+      if (worst > 1) {
+        ++rejected;
+        expected = dt * std::max(0.9 * std::pow(worst, -1.0 / 3), 0.2);
+        continue;
+      }
+      ++accepted;
+      now = first + 5;
+      expected = dt * (worst < 0.5 ? 0.9 * std::pow(std::max(worst, std::pow(5.0, -5)), -0.2) : 1.0);
+    }
+    CHECK(accepted == flow.steps);
+    CHECK(accepted > 15);
+    CHECK(rejected > 0);
+  }
+}
+
 TEST_CASE("a flow that leaves is diverged, with what came before") {
   FlowOptions options;
   options.divergence_limit = 1e6;

@@ -178,3 +178,83 @@ TEST_CASE("dop853: it tells where stability holds the steps down") {
     CHECK(resting.stiff(1000) == (size > 3));
   }
 }
+
+TEST_CASE("dop853: the next step is as long as the two error estimates of the last one say") {
+  // One mode of which every slope that is asked for is kept: one at the start, eleven stages, one at the end of a good step.
+  struct Watched : LeastSquares {
+    mutable std::vector<double> slopes, rates;
+    Watched() : LeastSquares({1.0}, {0.0}) {}
+    void coefficients(double t, std::span<const double> p, std::span<double> rate,
+                      std::span<double> source) const override {
+      rate[0] = 1 + 0.5 * std::cos(3 * t);
+      source[0] = 0.5 + 0.4 * std::sin(5 * t);
+      slopes.push_back(source[0] - rate[0] * p[0]);
+      rates.push_back(rate[0]);
+    }
+    bool autonomous() const override { return false; }
+  } system;
+  // Hairer, Norsett and Wanner's er and bhh; the weights of the step itself.
+  const double fifth[12] = {0.01312004499419488,
+                            0,
+                            0,
+                            0,
+                            0,
+                            -1.225156446376204,
+                            -0.4957589496572502,
+                            1.664377182454986,
+                            -0.3503288487499737,
+                            0.3341791187130175,
+                            0.08192320648511571,
+                            -0.02235530786388630};
+  const double weight[12] = {0.05429373411656876,
+                             0,
+                             0,
+                             0,
+                             0,
+                             4.450312892752409,
+                             1.891517899314500,
+                             -5.801203960010585,
+                             0.3111643669578199,
+                             -0.1521609496625161,
+                             0.2013654008040303,
+                             0.04471061572777259};
+  const double lower[12] = {0.2440944881889764, 0, 0, 0, 0, 0, 0, 0, 0.7338466882816116, 0, 0, 0.02205882352941176};
+  const double rtol = 1e-7, atol = 1e-8;
+  Dop853DenseOutput stepper({rtol, atol});
+  stepper.initialize({2.0}, 0, 1.5);
+  StepSize size(8, 1);
+  std::size_t steps = 0;
+  while (stepper.current_time() < 20) {
+    const double before = stepper.current_state()[0];
+    double h = stepper.current_time_step();
+    const std::size_t first = steps == 0 ? 0 : system.slopes.size() - 1;
+    const std::size_t rejected = stepper.statistics().rejected;
+    const auto [begin, end] = stepper.do_step(system);
+    std::size_t stages = first + 1;
+    for (std::size_t attempt = 0;; ++attempt, stages += 11) {
+      double of_5 = 0, of_3 = 0;
+      for (std::size_t k = 0; k < 12; ++k) {
+        const double slope = system.slopes[k == 0 ? first : stages + k - 1];
+        of_5 += fifth[k] * slope;
+        of_3 += (weight[k] - lower[k]) * slope;
+      }
+      const double scale = atol + rtol * (std::abs(before) + h * std::abs(system.slopes[first]));
+      of_5 = std::abs(h * of_5) / scale;
+      of_3 = std::abs(h * of_3) / scale;
+      const double ratio = of_5 * of_5 / std::sqrt(of_5 * of_5 + 0.01 * of_3 * of_3);
+      if (attempt < stepper.statistics().rejected - rejected) {
+        CHECK(ratio > 1);
+        h = size.rejected(h, ratio);
+        continue;
+      }
+      CHECK(ratio <= 1);
+      CHECK(end - begin == Approx(h).epsilon(1e-9));
+      h = std::min(size.accepted(h, ratio), 4 / system.rates.back());
+      break;
+    }
+    CHECK(stepper.current_time_step() == Approx(h).epsilon(1e-7));
+    ++steps;
+  }
+  CHECK(steps > 15);
+  CHECK(stepper.statistics().rejected > 0);
+}

@@ -72,6 +72,21 @@ TEST_CASE("sde: time is carried to every evaluation") {
   // Means of 3 t^2 over [1, 2] and [2, 3]: 7 and 19.
   const double first = root * (0.7 - root * 0.2) / 2, second = root * (0.7 + root * 0.2) / 2;
   CHECK(x[0] == Approx(5 + 9 - 1 + 7 * first + 19 * second).epsilon(1e-14));
+  // The derivative and the correction are those of their time too: B = t^2 x from t = 1.5 on, and minus the integral of 2 t.
+  Sde growing = sde;
+  growing.noise = [](double t, auto y, auto w, auto out) { out[0] = t * t * y[0] * w[0]; };
+  growing.diagonal_derivative = [](double t, auto, auto out) { out[0] = t * t; };
+  x = {5.0};
+  Milstein(growing).step(1.5, 0.5, x, z);
+  const double dw = std::sqrt(0.5) * 0.7, b = 2.25 * 5;
+  CHECK(x[0] == Approx(5 + 0.5 * 3 + b * dw + 0.5 * b * 2.25 * (dw * dw - 0.5)).epsilon(1e-15));
+  Sde falling = sde;
+  falling.drift = [](double, auto, auto out) { out[0] = 0; };
+  falling.noise = [](double, auto, auto, auto out) { out[0] = 0; };
+  falling.correction = [](double t, auto, auto out) { out[0] = 2 * t; };
+  x = {5.0};
+  WeakTwo(falling).step(1, 2, x, z);
+  CHECK(x[0] == Approx(5 - 8).epsilon(1e-14));
   // The same over unequal intervals of several steps: without noise the integral of 2 t is exact.
   sde.noise = [](double, auto, auto, auto out) { out[0] = 0; };
   const std::vector<double> x0{5.0}, times{1, 1.5, 3};

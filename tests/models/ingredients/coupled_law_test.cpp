@@ -105,6 +105,25 @@ TEST_CASE("a jump is the recursion, from early steps to late ones, by sums alone
   }
 }
 
+TEST_CASE("exact is what steps are and the law is") {
+  const Time time{2000, {0, 1, 2000}};
+  CoupledLaw of = law();
+  CHECK_FALSE(follow(of, time, by(Following::Method::ode)).exact);
+  // The same numbers as rates of a flow: from its first time on, and not exact.
+  of.rank_one->kind = solvers::RankOneSystem::Kind::flow;
+  const Trajectory flow = follow(of, time, by(Following::Method::jump)),
+                   integrated = follow(of, time, by(Following::Method::ode));
+  CHECK_FALSE(flow.exact);
+  CHECK(flow.steps == std::vector<double>{0, 1, 2000});
+  for (std::size_t t = 0; t < 3; ++t)
+    for (std::size_t o = 0; o < 3; ++o)
+      CHECK(flow.columns[o].value[t] == Approx(integrated.columns[o].value[t]).epsilon(1e-6));
+  CoupledLaw closure = law();
+  closure.exact = false;
+  CHECK_FALSE(follow(closure, time, by(Following::Method::recursion)).exact);
+  CHECK_FALSE(follow(closure, time, by(Following::Method::jump)).exact);
+}
+
 TEST_CASE("the flow: exponentials of one mode, in pieces under a schedule that jumps, and from a late first step") {
   // M' = -r M + i (w M + c): to the fixed point i c/(r - i w) at the rate r - i w.
   const auto of = [](const std::string& schedule) {

@@ -152,7 +152,7 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
 std::string LinearVariance::unknown(const LinearProblem& problem) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
-  if (!data.data.gaussian() || (data.noise && !data.noise->gaussian()))
+  if (!data.data.gaussian() || !data.noise->gaussian())
     return "the variance is known for Gaussian data and Gaussian labels only";
   if (h.scheduled("workers")) return "the variance is known for a constant number of workers only";
   if (h.has("workers") && !numerics::is_whole(h.base("workers")))

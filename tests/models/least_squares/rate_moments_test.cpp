@@ -59,6 +59,12 @@ TEST_CASE("batch law: the kurtosis of labels, of the noise and of what the input
   const BatchLaw both(*data);
   CHECK(both.noise_variance == Approx(0.8).epsilon(1e-15));
   CHECK(both.label_kurtosis == Approx((6 * 0.09 + 6 * 0.15 + 3 * 0.25) / 0.64).epsilon(1e-14));
+  // A variance without a law is that of normal labels; without either there is no noise.
+  data->noise = nullptr;
+  CHECK(BatchLaw(*data).label_kurtosis == Approx(3).epsilon(1e-14));
+  data->noise = models::ingredients::laplace_noise(0.3);
+  data->label_noise_variance = 0;
+  CHECK(BatchLaw(*data).label_kurtosis == Approx(3).epsilon(1e-14));
 }
 
 TEST_CASE("batch law: the closure's observation, with a direction and without") {

@@ -202,7 +202,8 @@ RateSpread::Response RateSpread::response(const Step& at, const RateAverage& ave
       rate[side] = rate_average(rule_, law_, there, at.memory, at.factor, spacing)
                        .move.rate_at(at.sums.curvature / at.sums.slope);
     }
-    return rate[0] + rate[1] > 0 ? (rate[1] - rate[0]) / (change * (rate[0] + rate[1])) : 0;
+    const double sum = rate[0] + rate[1];
+    return sum > 0 ? (rate[1] - rate[0]) / (change * sum) : 0;
   };
   return {std::sqrt(average.variance), derivative(&StepSums::excess), derivative(&StepSums::slope)};
 }

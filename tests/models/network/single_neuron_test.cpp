@@ -175,6 +175,31 @@ TEST_CASE("claims: the start exactly, the end at large batches alone") {
   CHECK(gelu("690", penalty + "part = 'gauss-newton'\n").find("weight_norm_at_end") != std::string::npos);
 }
 
+TEST_CASE("a neuron's claims are read off the first and the last row; at w = 0 there are no slopes") {
+  const auto problem = prepare(experiment("activation = 'erf'\n", "batch = 5000\n"));
+  const auto theory = problem->solve();
+  const std::vector<std::string> names{"loss", "weight_norm"};
+  models::RecordedReplica run;
+  run.names = names;
+  run.steps = {0, 20, 50};
+  run.rows = {{3, 2, 1}, {6, 5, 4}};
+  const auto claims = problem->predictions();
+  CHECK(claims.at(0).statistic(run) == 3.0);
+  CHECK(claims.at(0).nominal == theory.find("loss")->value.front());
+  CHECK(claims.at(0).low == claims[0].high);
+  CHECK(claims.at(3).statistic(run) == 4.0);
+  const double end = theory.find("weight_norm")->value.back();
+  CHECK(claims[3].nominal == end);
+  CHECK(claims[3].high - end == Approx(end - claims[3].low).epsilon(1e-9));
+  run.diverged = true;
+  CHECK(!claims[0].statistic(run));
+  const auto nothing =
+      prepare(experiment("activation = 'beta-gelu'\nbeta = 4\n", "kind = 'sgd'\n", "[0.0, 0.0, 0.0, 0.0, 0.0]"))
+          ->stability();
+  CHECK(!models::testing::there(nothing, "relu_nme_trace"));
+  CHECK(!models::testing::there(nothing, "hessian_trace_slope"));
+}
+
 TEST_CASE("bad input of a neuron is named") {
   CHECK(holds(error_of(experiment("", "", "[0.8]")), "start: needs one number per number of data.teacher: 5"));
   CHECK(holds(error_of(experiment("", "", "[0, 0, 0, 0, 0]", "[0, 0, 0, 0, 0]")), "teacher: must not be 0"));

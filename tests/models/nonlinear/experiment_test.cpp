@@ -4,9 +4,12 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "models/ingredients/noise.hpp"
+#include "models/ingredients/rare_noise.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
@@ -264,4 +267,38 @@ TEST_CASE("averages that are young or lag are warned of") {
   CHECK_FALSE(warned("kind = 'sign-ema'\nlearning_rate = 1e-6\nema = 0.983", gaussian, 20, young));
   CHECK(warned(adam + "0.875", heavy, 79, infinite));
   CHECK_FALSE(warned(adam + "0.875", heavy, 80, infinite));
+}
+
+TEST_CASE("what the replicas may not have met of rare noise is told of SGD, not of what bounds it") {
+  const auto text = [](const std::string& optimizer, const std::string& noise, const std::string& at) {
+    return "model = 'residual-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 50\n[noise]\n" + noise +
+           "\n[optimizer]\nlearning_rate = 0.004\nbatch = 2\n" + optimizer + "\n[time]\nat = " + at +
+           "\n[monte_carlo]\nreplicas = 3\n";
+  };
+  const std::string rare = "law = 'contaminated'\nscale = 0.1\noutlier_scale = 20\nprobability = 1e-4",
+                    none = "law = 'none'";
+  const auto reference = prepare(text("", rare, "[5, 300]"))->reference();
+  const auto noise = models::ingredients::read_noise(settings::read_text("[noise]\n" + rare, "e.toml"));
+  const std::vector<std::uint64_t> recorded{0, 5, 300};
+  const auto steps = models::ingredients::steps_to_resolve(recorded, 1);
+  std::string at = "[";
+  for (const std::uint64_t step : steps) at += std::to_string(step) + ",";
+  at += "]";
+  const auto noisy = prepare(text("", rare, at))->solve(), silent = prepare(text("", none, at))->solve();
+  std::vector<double> part;
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    part.push_back(noisy.find("excess_mse")->value[i] - silent.find("excess_mse")->value[i]);
+  const auto unmet = models::ingredients::unmet_part(*noise, steps, part, 1, 3 * 2);
+  for (const auto& [name, share] : {std::pair{"excess_mse", 1.0}, {"risk", 0.5}}) {
+    const auto& seen = reference.find(name)->unmet;
+    REQUIRE(seen.size() == 3);
+    for (std::size_t k = 0; k < 3; ++k) {
+      std::size_t i = 0;
+      while (steps[i] < recorded[k]) ++i;
+      CHECK(seen[k] == Approx(share * unmet[i]).epsilon(1e-9));
+    }
+    CHECK(seen[1] > 0);
+  }
+  CHECK(
+      prepare(text("kind = 'huber'\nthreshold = 1", rare, "[5, 300]"))->reference().find("excess_mse")->unmet.empty());
 }

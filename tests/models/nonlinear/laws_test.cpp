@@ -5,9 +5,11 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <stdexcept>
 #include <string>
 
+#include "models/nonlinear/criteria.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise::models;
@@ -199,6 +201,35 @@ TEST_CASE("a covariance's unexplained variance is label noise") {
   for (const auto& node : blurred->nodes({.width = std::sqrt(0.7)}))
     average += node.probability * std::sqrt(0.7 / (0.7 + node.variance));
   CHECK(blurred->exponential_average(0.7) == Approx(average).epsilon(1e-12));
+}
+
+TEST_CASE("norms that spread: averages over k of the residual at k P, clipped at h/sqrt(k) by norm") {
+  const double P = 0.8;
+  const std::shared_ptr<const Noise> noise = laplace_noise(0.5);
+  for (const std::string method : {"clip", "huber", "reject"}) {
+    CAPTURE(method);
+    NonlinearProblem p = problem(method, noise, 4);
+    p.norm_spread = {0.4, 0.9, 1.7};
+    const double h = threshold_at_risk(p, *noise, P);
+    double mu = 0, q = 0, c2 = 0;
+    for (const double k : p.norm_spread) {
+      const double bound = method == "clip" ? h / std::sqrt(k) : h;
+      const auto r = residual_coefficients(*method_nonlinearity(p.method, bound), *noise, k * P);
+      mu += k * r.mu / 3;
+      q += k * r.q / 3;
+      c2 += k * k * r.c2 / 3;
+    }
+    const LawValues seen = scalar_laws(p).exact(P), expected = law_of_batch({mu, q, c2}, 4);
+    CHECK(seen.a == Approx(expected.a).epsilon(1e-12));
+    CHECK(seen.b == Approx(expected.b).epsilon(1e-12));
+    CHECK(seen.c == Approx(expected.c).epsilon(1e-12));
+    p.norm_spread = {1};
+    NonlinearProblem plain = problem(method, noise, 4);
+    CHECK(scalar_laws(p).exact(P).b == Approx(scalar_laws(plain).exact(P).b).epsilon(1e-12));
+  }
+  NonlinearProblem mean = problem("mean-clip", gaussian_noise(0.5), 4);
+  mean.norm_spread = {1};
+  CHECK(holds(error_of(mean), "theory.norm_spread: corrects examples"));
 }
 
 TEST_CASE("what has no theory is refused") {

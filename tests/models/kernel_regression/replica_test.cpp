@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "models/framework/model.hpp"
 #include "models/ingredients/learning_curves/kernel_ridge.hpp"
 #include "random/random.hpp"
 #include "settings/settings.hpp"
@@ -136,4 +137,16 @@ TEST_CASE("rows of a file: those that were not measured, in an order of their ow
   CHECK(refused(5, 5));
   CHECK(refused(6, 4));
   CHECK(!refused(6, 3));
+  const auto said = [](const std::string& one) {
+    const models::Experiment e = models::read_experiment(settings::read_text(one, "e.toml"));
+    return models::find(e).prepare(e)->warnings();
+  };
+  CHECK(said(text(2, 2)) ==
+        std::vector<std::string>{"the spectrum is that of 3 rows: good for numbers of samples well below that"});
+  std::string all_rows = text(2, 2);
+  all_rows.replace(all_rows.find("measured = 3"), 12, "measured = 12");
+  CHECK_THROWS_WITH(said(all_rows),
+                    doctest::Contains("data.measured: must be at least 2 and below the 12 rows there are"));
+  all_rows.replace(all_rows.find("measured = 12"), 13, "measured = 11");
+  CHECK_NOTHROW(said(all_rows));
 }

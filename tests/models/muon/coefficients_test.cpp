@@ -153,6 +153,10 @@ TEST_CASE("signs in the Hadamard basis: the fast noise is u'Au") {
   walsh_hadamard_rows(twice, 0.25);
   for (std::size_t i = 0; i < rows.size(); ++i)
     CHECK(twice.data()[i] == Approx(rows.data()[i]).epsilon(1e-14).scale(1));
+  Matrix column(2, 1, std::vector<double>{3, -2});  // of one column the transform is itself
+  walsh_hadamard_rows(column, 0.25);
+  CHECK(column(0, 0) == 0.75);
+  CHECK(column(1, 0) == -0.5);
 }
 
 TEST_CASE("linearised sign noise sums to n") {

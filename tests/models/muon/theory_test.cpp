@@ -312,6 +312,24 @@ TEST_CASE("the ode's own times: from a twentieth of m/B to the asked multiple of
   }
 }
 
+TEST_CASE("beyond 20000 steps the adaptive recursion is read off its transform, powers of columns too") {
+  const auto at = [](const std::string& times) {
+    return problem(signs + "protocol = 'adaptive'\ngamma_fraction = 0.004\n", idealised + "powers = [1, 3, 4]\n",
+                   "[time]\nat = " + times + "\n")
+        ->solve();
+  };
+  const auto one_by_one = at("[10, 3000, 12000, 20000]"), read_off = at("[10, 3000, 12000, 20000, 20001]");
+  CHECK(one_by_one.method.find("inverted transform") == std::string::npos);
+  CHECK(read_off.method.find("inverted transform") != std::string::npos);
+  CHECK(report(read_off, "solver_error") < 1e-6);
+  REQUIRE(one_by_one.columns.size() == read_off.columns.size());
+  for (std::size_t c = 0; c < read_off.columns.size(); ++c) {
+    CAPTURE(read_off.columns[c].observable.name);
+    for (std::size_t k = 0; k < one_by_one.steps.size(); ++k)
+      CHECK(read_off.columns[c].value[k] == Approx(one_by_one.columns[c].value[k]).epsilon(1e-7));
+  }
+}
+
 TEST_CASE("eigenspaces by their columns") {
   spectra::Spectrum s;
   s.eigenvalue = lambda;

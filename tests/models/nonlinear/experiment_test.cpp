@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <fstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,8 +12,12 @@
 #include "models/framework/model.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rare_noise.hpp"
+#include "models/nonlinear/criteria.hpp"
+#include "models/nonlinear/laws.hpp"
+#include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -301,4 +307,56 @@ TEST_CASE("what the replicas may not have met of rare noise is told of SGD, not 
   }
   CHECK(
       prepare(text("kind = 'huber'\nthreshold = 1", rare, "[5, 300]"))->reference().find("excess_mse")->unmet.empty());
+}
+
+TEST_CASE("norms of rows that spread: 64 equal parts of the sorted rows, each by its mean") {
+  // 70 images of 3 x 2 pixels in the files of Fashion-MNIST.
+  const temporary::Folder folder;
+  std::string images("\0\0\x08\x03\0\0\0\x46\0\0\0\x03\0\0\0\x02", 16), classes("\0\0\x08\x01\0\0\0\x46", 8);
+  for (int i = 0; i < 70; ++i) {
+    for (int j = 0; j < 6; ++j) images += static_cast<char>((i * i * (j + 3) + 17 * i + 31 * j * i) % 256);
+    classes += static_cast<char>((7 * i + i * i / 3) % 10);
+  }
+  std::ofstream(folder / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+  std::ofstream(folder / "train-labels-idx1-ubyte.gz", std::ios::binary) << classes;
+  const std::string where = folder / "";
+  const auto text = [&](const std::string& theory) {
+    return "model = 'residual-sgd'\n[spectrum]\nkind = 'dataset'\nfolder = '" + where +
+           "'\ntarget = 'label'\n[data]\nlaw = 'rows'\n[noise]\nlaw = 'gaussian'\nvariance = 0.3\n[optimizer]\nkind = "
+           "'clip'\nthreshold = 0.8\nlearning_rate = 0.01\nbatch = 2\n[time]\nsteps = 3\n" +
+           theory;
+  };
+  spectra::DatasetOptions options;
+  options.folder = where;
+  options.target = "label";
+  const auto data = spectra::load(options);
+  const double unexplained = spectra::measure(options)->spectrum.unexplained_variance;
+  std::vector<double> square(70);
+  double total = 0;
+  for (std::size_t i = 0; i < 70; ++i) {
+    for (const float x : data->row(i)) square[i] += static_cast<double>(x) * static_cast<double>(x);
+    total += square[i];
+  }
+  std::sort(square.begin(), square.end());
+  const auto spread = prepare(text("[theory]\nnorm_spread = true\n")), plain = prepare(text(""));
+  const double P = plain->solve().find("excess_mse")->value[0];
+  const double trace = std::get<double>(find(plain->stability(), "noise_power")->value);
+  CHECK(trace == Approx(total / 70).epsilon(1e-5));
+  const auto noise = models::ingredients::gaussian_noise(0.3 + unexplained);
+  const double h =
+      models::nonlinear::threshold_at_risk(models::nonlinear::Method::clip, "constant", 0.8, trace, *noise, P);
+  double mu = 0, q = 0;
+  for (int part = 0; part < 64; ++part) {
+    double k = 0;
+    const int first = part * 70 / 64, last = (part + 1) * 70 / 64;
+    for (int i = first; i < last; ++i) k += square[static_cast<std::size_t>(i)] / (last - first) * 70 / total;
+    const auto r = models::nonlinear::residual_coefficients(
+        *models::nonlinear::method_nonlinearity(models::nonlinear::Method::clip, h / std::sqrt(k)), *noise, k * P);
+    mu += k * r.mu / 64;
+    q += k * r.q / 64;
+  }
+  const auto found = spread->stability();
+  CHECK(std::get<double>(find(found, "drift")->value) == Approx(mu).epsilon(1e-9));
+  CHECK(std::get<double>(find(found, "noise")->value) == Approx(q / 2).epsilon(1e-9));
+  CHECK(std::abs(std::get<double>(find(plain->stability(), "drift")->value) / mu - 1) > 1e-3);
 }

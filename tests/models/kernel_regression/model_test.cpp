@@ -159,6 +159,28 @@ TEST_CASE("more levels change nothing, any dimension answers, and kappa below th
   CHECK(low->warnings().size() == 1);
 }
 
+TEST_CASE("targets beyond the levels that are followed, and none, are warned of") {
+  const auto beyond = [](const std::string& powers) {
+    return problem("[data]\ndimension = 6\n[target]\npowers = " + powers +
+                   "\n[kernel]\nkind = 'gauss'\nmax_degree = 2\nridge = 0.5\n[samples]\nat = [10]\n")
+        ->warnings();
+  };
+  REQUIRE(beyond("[0.5, 1, 0, 0.25, 0.25]").size() == 1);
+  CHECK(beyond("[0.5, 1, 0, 0.25, 0.25]")[0].starts_with("0.5 of the target's power 2 lies beyond the levels"));
+  CHECK(beyond("[0.5, 1, 0.5]").empty());
+  CHECK(beyond("[1, 0, 0, 1.05e-6]").size() == 1);
+  CHECK(beyond("[1, 0, 0, 0.95e-6]").empty());
+  const auto nothing = [](const std::string& noise) {
+    return problem("[data]\ndimension = 6\n[target]\npowers = [0]\n[kernel]\nridge = 0.5\n[noise]\nvariance = " +
+                   noise + "\n[samples]\nat = [10]\n")
+        ->solve()
+        .warnings;
+  };
+  REQUIRE(nothing("0").size() == 1);
+  CHECK(nothing("0")[0] == "the target is 0 and so is its noise: nothing is learned");
+  CHECK(nothing("0.1").empty());
+}
+
 TEST_CASE("what is wrong is told in one line with its key") {
   const std::string end = "[samples]\nmax = 20\n";
   const auto has = [](const std::string& text, const std::string& part) {

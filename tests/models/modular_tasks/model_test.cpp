@@ -105,6 +105,19 @@ TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and
     }
 }
 
+TEST_CASE("power beyond max_degree is warned of") {
+  const auto warnings = problem(
+                            "[data]\ndimension = 6\n[tasks]\ncount = 3\npowers = [0, 0.5, 0.25, 0.5]\n[kernel]\nkind = "
+                            "'gauss'\nmax_degree = 2\nridge = 0.5\n[samples]\nat = [10]\n")
+                            ->warnings();
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0] == "0.5 of the tasks' power lies beyond kernel.max_degree and counts as not learned");
+  CHECK(problem("[data]\ndimension = 6\n[tasks]\ncount = 3\npowers = [0, 0.5, 0.25]\n[kernel]\nkind = "
+                "'gauss'\nmax_degree = 2\nridge = 0.5\n[samples]\nat = [10]\n")
+            ->warnings()
+            .empty());
+}
+
 TEST_CASE("what is wrong is told in one line with its key") {
   const std::string data = "[data]\ndimension = 6\n", end = "[samples]\nmax = 20\n";
   const auto has = [](const std::string& text, const std::string& part) {

@@ -43,6 +43,7 @@ struct ClosedFormCheck {
       CAPTURE(form.name);
       CHECK(seen.insert(form.name).second);
       CHECK(form.formula.find(" 1 steps") == std::string::npos);
+      CHECK_FALSE(std::regex_search(form.name, std::regex("[0-9]{19}")));  // a count below 0
       const std::string page = form.source.substr(0, form.source.find_first_of(", "));
       CAPTURE(page);
       CHECK(page.starts_with("docs/"));

@@ -61,9 +61,16 @@ TEST_CASE("norms: no coefficient is dropped, and what is infinite has a reason")
 }
 
 TEST_CASE("series of polynomials go to the degree and four terms beyond, of other functions as far as asked") {
-  const auto size = [](const char* text, std::size_t asked) { return taylor_series(read_formula(text), 1, asked).size(); };
-  for (const auto& [text, degree] : {std::pair{"3", 0}, {"x", 1}, {"x^3/2 - x", 3}, {"(x + x^2)*x", 3}, {"(x^2 - 1)^3", 6},
-                                     {"(x^2)^0 + x", 1}, {"exp(2)*x^2", 2}}) {
+  const auto size = [](const char* text, std::size_t asked) {
+    return taylor_series(read_formula(text), 1, asked).size();
+  };
+  for (const auto& [text, degree] : {std::pair{"3", 0},
+                                     {"x", 1},
+                                     {"x^3/2 - x", 3},
+                                     {"(x + x^2)*x", 3},
+                                     {"(x^2 - 1)^3", 6},
+                                     {"(x^2)^0 + x", 1},
+                                     {"exp(2)*x^2", 2}}) {
     CAPTURE(text);
     CHECK(size(text, 1) == static_cast<std::size_t>(degree + 4));
     CHECK(size(text, 50) == 50);

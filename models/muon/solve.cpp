@@ -378,8 +378,6 @@ Trajectory solve_matrix(const MatrixLeastSquares& problem, const MatrixDynamics&
       throw std::invalid_argument("theory.dressed: the correction is not known for " + *why);
     if (theory.method != "recursion") throw std::invalid_argument("theory.dressed: needs method = \"recursion\"");
   }
-  if (theory.resolutions > 0 && theory.method != "ode")
-    throw std::invalid_argument("theory.resolutions: times between steps need method = \"ode\"");
   if (problem.protocol == Protocol::constant_optimal && theory.method != "ode")
     throw std::invalid_argument("optimizer.protocol: constant-optimal needs [theory] method = \"ode\"");
   return Solver(problem, dynamics, theory).run();

@@ -128,7 +128,8 @@ TEST_CASE("what matrix least squares refuses, and why") {
       problem_of(text)->solve();
       FAIL_CHECK("accepted");
     } catch (const settings::Error& e) {
-      CHECK_MESSAGE(std::string(e.what()).find(part) != std::string::npos, e.what());
+      const std::string said = e.what();
+      CHECK_MESSAGE(said.find(part) != std::string::npos, said);
     }
   };
   fails(case_of(.4, 1, "signsvd", .02), "optimizer.kind: the theory of spectral maps needs gradients of rank 2");
@@ -138,6 +139,38 @@ TEST_CASE("what matrix least squares refuses, and why") {
   fails(case_of(.4, 32, "signsvd", .02, "[theory]\npowers = [129]\n"), "there is no column 129 of 128");
   for (const std::string key : {"null_draws", "regression_draws"})
     fails(case_of(.4, 32, "signsvd", .02, "[theory]\n" + key + " = 1\n"), "theory." + key + ": at least 2 draws");
+  const auto with = [](const std::string& data, const std::string& optimizer, const std::string& more = "") {
+    return "[spectrum]\nkind = 'isotropic'\ndimension = 16\n[data]\n" + data + "[optimizer]\nbatch = 8\n" + optimizer +
+           "[time]\nat = [3]\n" + more;
+  };
+  const std::string rate = "kind = 'signsvd'\nlearning_rate = 0.01\n",
+                    tuned = "kind = 'signsvd'\nprotocol = ", outputs = "outputs = 16\n";
+  fails(with(outputs + "output_alpha = 0.5\noutput_eigenvalues = [1, 2]\n", rate),
+        "data.output_eigenvalues: give either");
+  fails(with(outputs + "output_eigenvalues = [1, 2, 3]\n", rate), "data.output_eigenvalues: 3 values do not divide 16");
+  fails(with(outputs + "output_alpha = 0.5\nlabels = 'vector'\n", rate),
+        "data.output_alpha: vector labels have no Sigma");
+  fails(with(outputs, "kind = 'signsvd'\n"), "optimizer.learning_rate: is required");
+  fails(with(outputs, tuned + "'adaptive'\ngamma = 0.1\ngamma_fraction = 0.1\n"), "optimizer.gamma: give either");
+  fails(with(outputs, rate, "[noise]\nvariance = 1\nrelative_variance = 1\n"), "noise.variance: give either");
+  fails(with(outputs, rate, "[noise]\nlaw = 'none'\nvariance = 1\n"), "noise.law: none has no variance");
+  fails(with(outputs, tuned + "'local-equilibrium'\n", "[schedule]\nkind = 'linear'\n"),
+        "schedule.kind: this protocol sets the learning rate itself");
+  fails(with(outputs, rate, "[theory]\nresolutions = 3\n"), "theory.resolutions: is read where method = ode");
+  fails(with(outputs, tuned + "'constant-optimal'\n"), "optimizer.protocol: constant-optimal needs [theory] method");
+  fails(with(outputs, tuned + "'constant-optimal'\n", "[theory]\nmethod = 'ode'\npowers = [1]\n"),
+        "theory.powers: not along the envelope");
+  // Vector labels, of which the theory takes the gradient as noise: P = 16 x 1 here against a tenth of m sigma^2.
+  const auto warned = [&](double variance) {
+    for (const std::string& warning :
+         problem_of(with(outputs + "labels = 'vector'\n", rate, fmt::format("[noise]\nvariance = {}\n", variance)))
+             ->warnings())
+      if (warning.starts_with("vector labels: P/m")) return true;
+    return false;
+  };
+  const double P = problem_of(with(outputs, rate))->solve().columns[0].value[0];
+  CHECK(warned(0.99 * P / 1.6));
+  CHECK(!warned(1.01 * P / 1.6));
 }
 
 TEST_CASE("the ODE is the recursion's limit: the difference halves with the learning rate") {

@@ -117,6 +117,12 @@ TEST_CASE("networks: what is claimed depends on what is run") {
     text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
     return names(text);
   };
+  for (const char* more : {"kind = 'sgd'\nbatch = 10\n[rate]\nkind = 'cdat'\n",
+                           "kind = 'gd'\n[rate]\nkind = 'cdat'\n[loss]\nkind = 'cross-entropy'\n"}) {
+    std::string text = experiment(more);
+    text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+    CHECK(names(text).empty());
+  }
   CHECK(averaged("kind = 'adam'\n") == "on_edge ");
   CHECK(averaged("kind = 'adam'\nbeta2 = 0.99\n").empty());
   CHECK(averaged("kind = 'rmsprop'\n").empty());

@@ -42,7 +42,7 @@ TEST_CASE("the curve solves its equations") {
     CHECK(parts[0] + parts[1] + parts[2] + 0.02 == Approx(left).epsilon(1e-12));
   }
   CHECK(curve.at(0).excess == Approx(1.02));
-  CHECK(Levels{{0.5, 0.1, 0}, {2, 7, 20}, {0.6, 0.3, 0.1}}.rank() == 9);
+  CHECK(Levels{{0.5, 0.1, 0}, {2, 7, 20}, {0.6, 0.3, 0.1}, {}}.rank() == 9);
   // Far out the power that no level learns is left.
   CHECK(curve.at(1e12).excess == Approx(0.12).epsilon(1e-6));
   CHECK(std::isinf(curve.samples_for(0.11)));

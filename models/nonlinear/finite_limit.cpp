@@ -14,13 +14,13 @@ namespace {
 
 using linear_algebra::Matrix;
 
-/// Of y = K_ii^(1/4) v_i in the steady state, cov its covariance and H = Dg^(-1/4) K Dg^(-1/4).
+/// Of y = K_ii^(1/4) v_i/sqrt(P) in the steady state, cov its covariance and H = Dg^(-1/4) K Dg^(-1/4): free of units.
 struct SteadySpread {
   std::vector<double> root;    ///< sqrt(K_ii), of coordinates that move
-  std::vector<double> share;   ///< (H cov)_ii, which sum to P
-  std::vector<double> signal;  ///< (H cov H)_ii/sqrt(K_ii) = E (K v)_i^2/K_ii
+  std::vector<double> share;   ///< (H cov)_ii, which sum to 1
+  std::vector<double> signal;  ///< (H cov H)_ii/sqrt(K_ii) = E (K v)_i^2/(K_ii P)
   std::vector<double> count;   ///< copies
-  double variance = 0;         ///< 2 tr (H cov)^2: of P, v being Gaussian
+  double variance = 0;         ///< 2 tr (H cov)^2: of P over its mean, v being Gaussian
 };
 
 SteadySpread uncorrelated(const Covariance& K, double step) {
@@ -84,19 +84,19 @@ std::optional<double> finite_limit(const NonlinearProblem& p, double P, double d
       (!p.covariance.diagonal && p.covariance.d > most_coordinates))
     return {};
   const double B = p.batch, tie = majority ? majority_tie(B) : 0, slope2 = std::pow(2 / pi, 2);
-  const double step = p.learning_rate * (1 - tie) / drift;
+  const double step = p.learning_rate * (1 - tie) / drift / P;
   const SteadySpread at =
       p.covariance.diagonal ? uncorrelated(p.covariance, step) : correlated(p.covariance, step, noise_kernel(p));
-  const double total = P + p.noise->variance(), part = P / total;
+  const double part = P / (P + p.noise->variance());
   // E u_i = a k_i (1 + cubic k_i^2/(P + sigma^2)), E u_i^2 = (1 - tie)(1 + square k_i^2/(P + sigma^2)).
   const double cubic = majority ? 1.0 / 6 - std::floor((B - 1) / 2) / 3 * slope2 : (2 - B) / 6;
   const double square = tie * B / 2 * slope2 / (1 - tie);
   double power = 0, saturation = 0, roots = 0, ties = 0;
   for (std::size_t i = 0; i < at.root.size(); ++i) {
     power += at.count[i] * at.share[i];
-    saturation += at.count[i] * 3 * cubic * at.signal[i] / total * at.share[i];
+    saturation += at.count[i] * 3 * cubic * at.signal[i] * part * at.share[i];
     roots += at.count[i] * at.root[i];
-    ties += at.count[i] * square * at.signal[i] / total * at.root[i];
+    ties += at.count[i] * square * at.signal[i] * part * at.root[i];
   }
   const double stray = at.variance / (2 * power * power) * part * (1 - 0.75 * part);
   return (ties / roots - saturation / power + stray) / (1 - part / 2);

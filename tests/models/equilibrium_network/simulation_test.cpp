@@ -373,7 +373,7 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
   };
   CHECK(judged_until("[network]\nactivation = 'tanh'\nfamily = 'goe'") == 0);
   CHECK(judged_until("[network]\nactivation = 'tanh'\nwidth = 50") == 0);
-  // At scale 1/2 the kurtosis is 1.28: 4 (1.28/n)^2 < .001 from 81 on. The fixed point alone is then known to 1/n.
+  // At scale 1/2 the kurtosis is 1.28: 4 (1.28/n)^2 < .001 from 81 on. Lengths alone are then known to 1/n, along depth too.
   const auto claimed = [](const std::string& keys) {
     const models::Trajectory out =
         prepared("[depth]\nat = [1, 5]\n[network]\nactivation = 'tanh'\n" + keys)->reference();
@@ -383,7 +383,7 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
       if (column.valid_from == 0) names += column.observable.name + " ";
     return names;
   };
-  CHECK(claimed("width = 85\n[input]\ncorrelation = 0.5") == "equilibrium_length ");
+  CHECK(claimed("width = 85\n[input]\ncorrelation = 0.5") == "length equilibrium_length ");
   CHECK(claimed("width = 65").empty());
   // u of deviation 1e6: one unit in a million is not saturated.
   CHECK(claimed("width = 1000\n[input]\npower = 1e12").empty());

@@ -333,8 +333,9 @@ TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is 
     sum += losses[k];
     turned += turns[k];
   }
-  REQUIRE(found.report.back().first == "turns");
-  CHECK(found.report.back().second == Approx(turned).epsilon(1e-6));
+  const auto turns_found = std::ranges::find(found.report, "turns", &std::pair<std::string, double>::first);
+  REQUIRE(turns_found != found.report.end());
+  CHECK(turns_found->second == Approx(turned).epsilon(1e-6));
   const auto claimed = models::ingredients::central_flow_predictions(found, 0.6, 1.5);
   REQUIRE(claimed.size() == 1);
   // The first record at the edge is that of step 150 or before; the windows after it are averaged.

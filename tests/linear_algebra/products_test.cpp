@@ -116,6 +116,10 @@ TEST_CASE("shapes that do not fit are refused") {
   CHECK_NOTHROW(product(a, b, Transposed::no, Transposed::yes));
   CHECK_THROWS_WITH_AS(multiply(1, a, Transposed::yes, b, Transposed::no, 1, c),
                        "the shape of the matrix to add to does not fit", std::invalid_argument);
+  Matrix row(1, 2), column(2, 1);  // of a b', which is 2 x 2, only the rows or only the columns
+  for (Matrix* to : {&row, &column})
+    CHECK_THROWS_WITH_AS(multiply(1, a, Transposed::no, b, Transposed::yes, 1, *to),
+                         "the shape of the matrix to add to does not fit", std::invalid_argument);
   CHECK_THROWS_WITH_AS(rank_update(1, a, Transposed::yes, c), "the shape of the matrix to add to does not fit",
                        std::invalid_argument);
   CHECK_NOTHROW(rank_update(1, a, Transposed::no, c));

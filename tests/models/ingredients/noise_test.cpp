@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <numbers>
 #include <string>
 #include <vector>
 
@@ -182,6 +183,10 @@ TEST_CASE("moments, tails and sizes of the laws") {
   CHECK(std::isinf(student_noise(4, 1)->fourth_moment()));
   CHECK(student_noise(6, 2)->fourth_moment() == Approx(3 * 36 * 2).epsilon(1e-14));
   CHECK(student_noise(6, 2)->tail_index() == 6);
+  for (const double dof : {0.99e15, 1e15, 1e18, 1e300})  // the normal law to 1/dof
+    for (const double z : {0.0, 0.5, -3.0})
+      CHECK(student_noise(dof, 2)->density(2 * z) ==
+            Approx(std::exp(-z * z / 2) / std::sqrt(8 * std::numbers::pi)).epsilon(1e-13));
   CHECK(std::isinf(cauchy_noise(1)->variance()));
   CHECK(cauchy_noise(1)->tail_index() == 1);
   CHECK(gaussian_noise(4)->sizes() == std::vector<double>{2});

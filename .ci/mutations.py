@@ -202,6 +202,18 @@ EQUIVALENT = {
     ("models/nonlinear/closed_forms.cpp",
      'const auto p = problem_of(c.covariance(), "sign-late", ingredients::laplace_noise(0.3), 0.0097);'):
         "another case in which both sides of a check agree",
+    ("spectra/spectrum.cpp", "if (lambda <= 0 && lambda >= -rounding) lambda = 0;"): "0 becomes 0",
+    ("solvers/linear_stability.cpp", "for (std::size_t j = 0; j < x.size(); ++j) x[j] = 1.04 * next[j] / length;"):
+        "a direction has no length",
+    ("solvers/gram_covariance.cpp",
+     "Sigma[d * r + c] = b * lambda * moved + 2 * b * b * lambda * lambda * (q[c] * noise[d] + q[d] * noise[c]) +"):
+        "Sigma is symmetric",
+    ("solvers/phase_gradient.cpp", "if (j > 0 )"): "adds products that are 0",
+    ("models/feature_alignment/deep_linear.cpp",
+     "return std::abs(net.target[i] - 0.5 * s) <= 1e-15 * net.target[i] ? 0 : (net.target[i] - s) * power(w, net.layers - 1);"):
+        "a gradient of rounding is taken for 0",
+    ("models/self_stabilization/tuner_closed_forms.cpp",
+     "if (eta < first && !(band > 1.2 - 1e-12 && band <= 1.5 - 1e-12)) ++outside;"): "no orbit ends on the border itself",
     ("models/softmax_temperature/margin.cpp", "if (std::abs(step) <= 4e-16 ) break;"):
         "the root is known to rounding of c, and steps end as well where they no longer fall",
     ("models/softmax_temperature/closed_forms.cpp", "for (const double classes : {1.0, 2.06, 3.0, 10.0})"):

@@ -213,10 +213,10 @@ TEST_CASE("sums of states, errors over sizes and the decay of slopes, at any len
 }
 
 TEST_CASE("a step of modes with drift and noise, and its adjoint, at any length") {
-  for (const std::size_t n : {1u, 3u, 4u, 11u}) {
-    CAPTURE(n);
+  for (const std::size_t count : {1u, 3u, 4u, 11u}) {
+    CAPTURE(count);
     std::vector<double> kappa, s, M, v;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       const auto x = static_cast<double>(i + 1);
       kappa.push_back(1 / x);
       s.push_back(0.5 + x);
@@ -224,28 +224,28 @@ TEST_CASE("a step of modes with drift and noise, and its adjoint, at any length"
       v.push_back(std::sin(x));
     }
     const double eta = 0.3, a = 0.7, b = 0.02, c = 1.5, lift = -0.4;
-    std::vector<double> moved(n), expected(n);
+    std::vector<double> moved(count), expected(count);
     double P = 0, first = 0, second = 0, noise = 0;
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       expected[i] = M[i] * (1 - 2 * eta * kappa[i] * a + eta * eta * kappa[i] * kappa[i] * c) + b * s[i];
       P += kappa[i] * expected[i];
     }
-    CHECK(drift_step(n, kappa.data(), s.data(), M.data(), eta, a, b, c, moved.data()) == Approx(P).epsilon(1e-14));
-    for (std::size_t i = 0; i < n; ++i) CHECK(moved[i] == Approx(expected[i]).epsilon(1e-14));
+    CHECK(drift_step(count, kappa.data(), s.data(), M.data(), eta, a, b, c, moved.data()) == Approx(P).epsilon(1e-14));
+    for (std::size_t i = 0; i < count; ++i) CHECK(moved[i] == Approx(expected[i]).epsilon(1e-14));
     std::vector<double> here = M;  // in place
-    drift_step(n, kappa.data(), s.data(), here.data(), eta, a, b, c, here.data());
+    drift_step(count, kappa.data(), s.data(), here.data(), eta, a, b, c, here.data());
     CHECK(here == moved);
-    for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t i = 0; i < count; ++i) {
       const double lifted = v[i] + lift * kappa[i];
       first += lifted * kappa[i] * M[i];
       second += lifted * kappa[i] * kappa[i] * M[i];
       noise += lifted * s[i];
       expected[i] = lifted * (1 - 2 * eta * kappa[i] * a + eta * eta * kappa[i] * kappa[i] * c);
     }
-    const DriftSums sums = drift_step_back(n, kappa.data(), s.data(), M.data(), lift, eta, a, c, v.data());
+    const DriftSums sums = drift_step_back(count, kappa.data(), s.data(), M.data(), lift, eta, a, c, v.data());
     CHECK(sums.first == Approx(first).epsilon(1e-13));
     CHECK(sums.second == Approx(second).epsilon(1e-13));
     CHECK(sums.noise == Approx(noise).epsilon(1e-13));
-    for (std::size_t i = 0; i < n; ++i) CHECK(v[i] == Approx(expected[i]).epsilon(1e-14));
+    for (std::size_t i = 0; i < count; ++i) CHECK(v[i] == Approx(expected[i]).epsilon(1e-14));
   }
 }

@@ -27,7 +27,6 @@ TEST_CASE("gradient descent leaves from z = 2 and from mu = 4 on") {
   for (const auto& [residual, mu, bounded] :
        {std::tuple{1.99, 2.0, true}, {2.0, 2.0, false}, {0.5, 3.99, true}, {0.5, 4.0, false}}) {
     const CanonicalPair pair = pair_of(0.02, residual, mu + 2 * residual, 3);
-    CAPTURE(residual);
     CHECK(held_orbit(pair, 0).bounded == bounded);
     CHECK(!held_orbit(pair, 0).blind);
     CHECK((predicted_fate(pair) == Fate::diverged) == !bounded);

@@ -71,7 +71,8 @@ TEST_CASE("series of polynomials go to the degree and four terms beyond, of othe
                                      {"(x^2 - 1)^3", 6},
                                      {"(x^2)^0 + x", 1},
                                      {"exp(2)*x^2", 2}}) {
-    CAPTURE(text);
+    const std::string formula = text;
+    CAPTURE(formula);
     CHECK(size(text, 1) == static_cast<std::size_t>(degree + 4));
     CHECK(size(text, 50) == 50);
   }

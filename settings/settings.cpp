@@ -398,7 +398,7 @@ Values read(const Table& table, std::span<const Parameter> parameters, std::span
     }
     const Value* value = table.find(p.name);
     const auto typed = value ? converted(*value, p.type) : std::nullopt;
-    if (!typed && p.type == Type::integer) check_size(table, p, *value);
+    if (value && !typed && p.type == Type::integer) check_size(table, p, *value);
     if (!typed)
       throw table.error(p.name,
                         fmt::format("must be {}, got {}", name(p.type), value ? shown(text_of(*value)) : "a section"));

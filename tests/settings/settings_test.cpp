@@ -78,6 +78,7 @@ TEST_CASE("bad values are refused with the file, the key and what is accepted") 
         "file.toml: shape: 'cosin' is not one of linear, cosine, did you mean 'cosine'?");
   CHECK(message([] { parse("count = 1\nweights = [1, -2]"); }) == "file.toml: weights: must be >= 0, got -2");
   CHECK(message([] { parse("count = 1\nweights = ['a']"); }).find("must be a list of numbers") != std::string::npos);
+  CHECK(message([] { parse("[count]\nx = 1"); }) == "file.toml: count: must be a whole number, got a section");
   CHECK(message([] { parse("count = 1\n[fast]\nx = 1"); }).find("must be true or false, got a section") !=
         std::string::npos);
 }

@@ -219,7 +219,7 @@ std::string DelimitedText::row_names_remark() const {
   bool longer = true, counting = true;
   for (std::size_t i = 1; i < lines.size(); ++i) {
     longer = longer && lines[i].cells.size() == names + 1;
-    counting = counting && lines[i].cells.front() == std::to_string(i);
+    counting = counting && longer && lines[i].cells.front() == std::to_string(i);  // longer ones hold some
   }
   // Below a single name there may be two numbers a line, unless several lines are counted.
   if (!longer || (names == 1 && !(counting && lines.size() > 2))) return "";

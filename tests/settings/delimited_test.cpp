@@ -231,6 +231,10 @@ TEST_CASE("row names that the line of names passes over without quotes") {
   CHECK_FALSE(passed_over("x,y\n1,1.5\n2,2.5\n"));
   CHECK_FALSE(passed_over("x,y\n"));
   CHECK_FALSE(passed_over(""));
+  // Lines of which nothing is left.
+  DelimitedText table = split_delimited(",x\n1\n2\n");
+  drop_row_names(table);
+  CHECK(table.row_names_remark().empty());
   CHECK(split_delimited("x,y\n1,1.5,2\n").row_names_remark() ==
         "; if the first of them holds row names, as R writes them, leave it out (row.names = FALSE)");
 }

@@ -1,6 +1,7 @@
 #include "models/ingredients/rescaled_rates.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -25,7 +26,8 @@ class RescaledRates final : public RateObjective {
   }
   double gradient(std::span<const double> rates, std::span<double> slope) const override {
     const double loss = inner_->gradient(own(rates), slope);
-    for (double& s : slope) s *= unit_;
+    if (std::isfinite(loss))
+      for (double& s : slope) s *= unit_;
     return loss;
   }
   std::optional<double> sweep(std::span<double> rates, double cap) const override {

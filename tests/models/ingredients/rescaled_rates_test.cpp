@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 using namespace edgewise::models;
@@ -26,6 +27,7 @@ class Parabola final : public RateObjective {
     return (r[0] - 3) * (r[0] - 3) + 2 * (r[1] - 5) * (r[1] - 5) + 1;
   }
   double gradient(std::span<const double> r, std::span<double> slope) const override {
+    if (r[0] > 100) return std::numeric_limits<double>::infinity();
     slope[0] = 2 * (r[0] - 3);
     slope[1] = 4 * (r[1] - 5);
     return value(r);
@@ -82,6 +84,12 @@ TEST_CASE("slopes are those of the rates as given, caps too") {
   moved = rates;
   CHECK(objective->greedy(moved, 100) == 1 + 1 + 2 * 2.25);
   CHECK(moved == std::vector<double>{8, 26});
+}
+
+TEST_CASE("where the run diverges the slopes stay as they are") {
+  std::vector<double> slope{3, 7};
+  CHECK(std::isinf(in_units(std::make_unique<Parabola>(), 0.25)->gradient(std::vector<double>{404, 1}, slope)));
+  CHECK(slope == std::vector<double>{3, 7});
 }
 
 TEST_CASE("a unit of 1 changes nothing") {

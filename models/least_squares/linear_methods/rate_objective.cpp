@@ -173,6 +173,11 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
     excess.push_back(data.spectrum.eigenvalue[a] * data.initial_power[a]);
     law.scale += excess.back();
   }
+  // A method that carries theta* is drawn away from it: by weight decay, towards 0.
+  for (std::size_t b = 0; b < blocks.size(); ++b)
+    if (std::ranges::any_of(layout.blocks[b], [](const Coordinate& c) { return c.from_target != 0; }))
+      for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
+        law.scale += data.spectrum.eigenvalue[a] * blocks[b].power[a];
   law.facts.uniqueness = known_of_optimum(problem, law.scale);
   if (power_law && power_law->first > 0.25 && power_law->second > 0 && is_plain_sgd(problem) &&
       data.noise_variance() > 0 && std::isfinite(problem.hyperparameters.base("batch"))) {

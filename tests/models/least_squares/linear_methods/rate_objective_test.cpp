@@ -299,3 +299,18 @@ TEST_CASE("which excess is searched for: that of the parameters, of the average,
   // What is read before a sync has none.
   CHECK_THROWS_AS(objective("kind = 'lookahead'\ninner_steps = 3", "worker_excess_mse"), edgewise::settings::Error);
 }
+
+// From theta* without noise a step of weight decay w leads to v = -eta w theta*: P = lambda rho (eta w)^2.
+TEST_CASE("weight decay leads away from the target") {
+  const auto objective =
+      prepare(
+          "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0.5]\ntarget_power = [3.0, 8.0]\n"
+          "[initial]\nscale = 1.0\n[optimizer]\nlearning_rate = 1.0\nweight_decay = 0.1\n[time]\nsteps = 1\n")
+          ->rate_objective("");
+  const std::vector<double> rate{0.5};
+  std::vector<double> slope(1);
+  CHECK(objective->value(rate) == Approx(10 * 0.25 * 0.01).epsilon(1e-14));
+  CHECK(objective->gradient(rate, slope) == Approx(10 * 0.25 * 0.01).epsilon(1e-14));
+  CHECK(slope[0] == Approx(2 * 10 * 0.5 * 0.01).epsilon(1e-14));
+  CHECK(objective->facts().uniqueness.first == Uniqueness::unknown);
+}

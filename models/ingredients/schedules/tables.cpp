@@ -99,7 +99,8 @@ std::vector<double> read_numbers(const std::string& path, const std::string& col
   }
   std::vector<double> entries;
   double largest = 0;
-  for (const settings::DelimitedLine& line : table.lines)
+  for (const settings::DelimitedLine& line : table.lines) {
+    const std::size_t before = entries.size();
     for (const std::string& cell : line.cells) {
       std::istringstream words(cell);
       for (std::string word; words >> word;) {
@@ -110,6 +111,9 @@ std::vector<double> read_numbers(const std::string& path, const std::string& col
         largest = std::max(largest, *entry);
       }
     }
+    if (entries.size() == before)  // behind a row's name
+      throw settings::Error(fmt::format("line {}: holds no number", line.number));
+  }
   if (entries.empty()) throw settings::Error("holds no numbers");
   for (double& entry : entries) {
     if (entry < -1e-12 * largest || (entry < 0 && largest == 0))

@@ -52,6 +52,8 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
     CAPTURE(text);
     CHECK(entries(text, 3) == expected);
   }
+  for (const char* missing : {",x\n0,1\n1\n2,0.5\n", ",x\n0,1\n1,\n2,0.5\n", "\"x\"\n\"1\",1\n\"2\",\n"})
+    CHECK_THROWS_WITH_AS(entries(missing, 3), doctest::Contains(": holds no number"), settings::Error);
   CHECK_THROWS_WITH_AS(entries("step,multiplier\n0,1\n1,0.5\n", 3),
                        doctest::Contains("holds the columns step, multiplier; keep the one of the multipliers"),
                        settings::Error);

@@ -159,7 +159,7 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   if (!(modes.largest() > 0))
     throw std::invalid_argument("spectrum: without a positive eigenvalue no learning rate matters");
   if (!(P > 0))
-    throw std::invalid_argument("the run starts at the target, where the theory of nonlinear gradients does not hold");
+    throw std::invalid_argument("spectrum: the run starts at the target, which no learning rate can improve on");
   ScalarLaws laws = scalar_laws(problem);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   ingredients::CoupledRatesLaw law;

@@ -388,7 +388,7 @@ Optimum best_rates(const RateObjective& J, const ScheduleSearch& options, const 
   if (std::vector<double> known = J.facts().optimum;
       !known.empty() && largest_of(known) <= options.max_rate && std::isfinite(J.value(known)))
     starts.insert(starts.begin(), {"closed form", std::move(known)});
-  if (starts.empty()) throw std::invalid_argument("the run diverges at every learning rate that was tried");
+  if (starts.empty()) throw std::invalid_argument("optimizer: the run diverges at every learning rate that was tried");
   std::vector<double> probe = starts.front().second;
   const bool quadratic = options.method != "lbfgs" && J.sweep(probe, options.max_rate).has_value();
   if (options.method == "sweep" && !quadratic)

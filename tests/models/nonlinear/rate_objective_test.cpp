@@ -167,4 +167,7 @@ TEST_CASE("what has none says why") {
   CHECK(holds(said(problem("residual-sgd", "kind = 'huber'\nthreshold = 1\nlearning_rate_rule = 'greedy'", 1)),
               "greedy sets the rates"));
   CHECK(holds(said(problem("sign-sgd", "kind = 'per-example-adam'\nbatch = 4", 1)), "its own second moment"));
+  CHECK(said("model = 'sign-sgd'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\ntarget_power = [0.0]\n[noise]\n"
+             "law = 'gaussian'\nvariance = 0.01\n[optimizer]\nlearning_rate = 0.1\n[time]\nsteps = 1\n") ==
+        "x.toml: spectrum: the run starts at the target, which no learning rate can improve on");
 }

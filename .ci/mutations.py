@@ -90,7 +90,6 @@ EQUIVALENT = {
     ("models/least_squares/risk_variance.cpp",
      "return {out.P * growth, out.N * growth, 1.04 * per_term * out.error_P * growth, per_term * out.error_N * growth};"):
         "a bound on an error, by 4%",
-    ("models/equilibrium_network/linear_theory.cpp", "if (ratio(middle) >= 1)"): "of two equal largest terms the other",
     ("solvers/map.cpp", "for (const State& point : cycle.points) spread = std::max(spread, distance(x, point));"):
         "a distance is the same both ways",
     ("models/quadratic_regression/memory.cpp",

@@ -223,7 +223,7 @@ class MemorylessWalk {
     else if (phi_.smooth() && residual_ > series_residual * length_.value)
       moved = DriveSeries::square_distance(
           state_, state,
-          (step - std::pow((next - q) / (std::sqrt(q) + std::sqrt(next)), 2)) / (2 * std::sqrt(q * next)));
+          (step - std::pow((next - q) / (std::sqrt(q) + std::sqrt(next)), 2)) / (2 * std::sqrt(q) * std::sqrt(next)));
     if (std::isnan(moved)) {
       // u_{k+2} = (1 + drift) u_{k+1} + an independent part.
       const double drift = (g2_ * length_.change - step) / (2 * q);

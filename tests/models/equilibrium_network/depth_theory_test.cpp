@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -78,6 +80,18 @@ TEST_CASE("without memory: any depth, near the edge too") {
   CHECK(near.length[0] == Approx(0.5 * (1 - std::pow(slow, 10)) / (1 - slow)).epsilon(1e-9));
   CHECK(near.length[1] == Approx(0.5 * (1 - std::pow(slow, 100000)) / (1 - slow)).epsilon(1e-6));
   CHECK(near.length[2] == Approx(0.5 / (1 - slow)).epsilon(1e-6));
+}
+
+TEST_CASE("without memory: inputs so small that the square of their power is no number") {
+  // phi is linear there: lengths are the geometric series, residuals its terms.
+  const double q_h = 1e-200, g = 0.9;
+  for (const std::string name : {"tanh", "hard-tanh"}) {
+    CAPTURE(name);
+    const DepthCurves curves = depth_curves(state_function(name), q_h, g, {}, {q_h / (1 - g * g), 0}, {1, 2, 3, 6});
+    CHECK(curves.length[1] / q_h == Approx(1 + g * g).epsilon(1e-12));
+    for (std::size_t i = 0; i < 4; ++i)
+      CHECK(curves.residual[i] / q_h == Approx(std::pow(g, 2 * std::array{1, 2, 3, 6}[i])).epsilon(1e-10));
+  }
 }
 
 TEST_CASE("with memory: a linear network's iteration in closed form") {

@@ -168,7 +168,8 @@ Trajectory solve_early_time(const QuadraticProblem& problem, unsigned order) {
   }
   out.report = {{"first_difference", x.first}, {"second_difference", second}};
   for (std::size_t k = 0; k < std::min(problem.sharpening_modes, x.second_along.size()); ++k)
-    out.report.emplace_back(fmt::format("ratio_{}", k + 1), 1 + x.second_along[k].order3 / x.second_along[k].order2);
+    if (const auto& [order2, order3] = x.second_along[k]; order2 != 0)
+      out.report.emplace_back(fmt::format("ratio_{}", k + 1), 1 + order3 / order2);
   if (curvature > 0) {
     const double until =
         sharpening_time(x.top, x.trace, problem.law.parameters, curvature, problem.law.residual_variance) /

@@ -138,6 +138,7 @@ TEST_CASE("where there is nothing to learn no difference is positive") {
   const models::Trajectory t = prepare(experiment(with(given_j, "residual_variance = 1.3", "z0 = [0, 0, 0]")))->solve();
   CHECK(at_two(t, "sharpening_first_ntk_mean") == 0);
   CHECK(t.labels.at(1).second == "some second difference is not positive at order eta^2");
+  CHECK(t.report.size() == 2);  // no ratio of differences that are 0
   CHECK(prepare(experiment(drawn))->solve().labels.at(1).second ==
         "every second difference is positive at order eta^2");
 }

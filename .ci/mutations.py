@@ -437,8 +437,9 @@ def _numbers(source, rng, add):
         if re.fullmatch(r"\d[\d']*\.\d*(?:[eE][-+]?\d+)?|\d+[eE][-+]?\d+|\.\d+", word):
             if 1e-5 < abs(float(word.replace("'", ""))) < 1e5:
                 new = scaled(word, factor)
-                # A reference as pages print it, .0004, is that number to half a unit of its last digit.
-                if re.fullmatch(r"\.\d+", word) and round(float(new), len(word) - 1) == float(word):
+                # A closed form's reference as pages print it, .0004, is that number to half a unit of its last digit.
+                if (re.fullmatch(r"\.\d+", word) and "ClosedForm" in source.text
+                        and round(float(new), len(word) - 1) == float(word)):
                     continue
                 add("coefficient", i, i + 1, new if re.search(r"[.e]", new) else new + ".0")
         elif re.fullmatch(r"\d\d?", word) and int(word) > 1 and ("*" in neighbours or "/" in neighbours):

@@ -40,7 +40,11 @@ std::string beginning(const std::string& path) {
 
 bool begins_sweep(std::string_view text) {
   text = settings::without_byte_order_mark(text);
-  if (text.starts_with('"')) text.remove_prefix(1);
+  const auto unquoted = [](std::string_view line) { return line.starts_with('"') ? line.substr(1) : line; };
+  // Excel's line may stand before it.
+  if (const std::string_view told = unquoted(text); told.starts_with("sep=") || told.starts_with("SEP="))
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
+  text = unquoted(text);
   if (!text.starts_with(first_line)) return false;
   text.remove_prefix(first_line.size());
   return text.empty() || std::string_view("\r\n\t,;\"").find(text.front()) != std::string_view::npos;

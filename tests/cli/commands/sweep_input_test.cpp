@@ -140,6 +140,14 @@ TEST_CASE("store, NetCDF and CSV of a sweep read back alike, failed cells too") 
                        doctest::Contains("column 'ratio': 'y' is not a number"), settings::Error);
   CHECK_THROWS_WITH_AS(read_sweep_csv(text + "\"6", "s.csv"), doctest::Contains("a quote is not closed"),
                        settings::Error);
+  // Excel's line, as it is and in a spreadsheet's quotes.
+  for (const char* told : {"sep=,\n", "\xef\xbb\xbf\"sep=,\"\r\n"}) {
+    const std::string excel = folder.file("e.csv", told + text);
+    CHECK(is_sweep(excel));
+    CHECK(read_sweep_csv(contents(excel), "e.csv").cells[0].measures == store.cells[0].measures);
+  }
+  CHECK_FALSE(is_sweep(folder.file("n.csv", "sep=,\nstep,risk\n")));
+  CHECK_FALSE(is_sweep(folder.file("n.csv", "sep=,")));
   // A cell that is still to come has no numbers.
   CHECK(read_sweep_csv(broken(",finished,", ",pending,"), "s.csv").cells[0].measures.empty());
   CHECK_THROWS_WITH_AS(read_sweep_csv("# kind: sweep\ncell\n", "s.csv"), doctest::Contains("which sweep it is"),

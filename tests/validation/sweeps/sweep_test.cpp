@@ -574,7 +574,7 @@ kind = "gd"
 [experiment.theory]
 method = "central-flow"
 [experiment.time]
-steps = 20
+steps = 100
 points = 4
 [experiment.monte_carlo]
 replicas = 2

@@ -12,7 +12,7 @@
 namespace edgewise::models::equilibrium_network {
 
 /// |z_k|^2/n of depths 0 to `known` from draw to draw: its mean is the limit's plus bias/n, its variance variance/n.
-/// Averages are over 8192 quasi-random paths: of the variance some 1e-2 of it, of the bias from depth 4 on some .01 to .02 (tanh).
+/// Averages are over 8192 quasi-random paths: errors of the bias are some .007 at depth 4, and where S is 3/4 .025 at depth 12.
 struct DepthAtWidth {
   std::vector<double> bias, variance;
   double rate = 0;          ///< by which the bias falls to its last value, an iteration: S

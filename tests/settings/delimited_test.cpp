@@ -227,6 +227,7 @@ TEST_CASE("row names that the line of names passes over without quotes") {
   CHECK_FALSE(passed_over("x\n1;1.5\n"));
   CHECK_FALSE(passed_over("x\n1;1.5\n3;2.5\n"));
   CHECK_FALSE(passed_over("x\n2;1.5\n3;2.5\n"));
+  CHECK_FALSE(passed_over("x\n7;1.5\n3;2.5\n3;2.5\n"));  // the last line counts alone
   CHECK_FALSE(passed_over("x,y\n1,1.5,2\n2,2.5\n"));
   CHECK_FALSE(passed_over("x,y\n1,1.5\n2,2.5\n"));
   CHECK_FALSE(passed_over("x,y\n"));

@@ -148,6 +148,10 @@ TEST_CASE("store, NetCDF and CSV of a sweep read back alike, failed cells too") 
   }
   CHECK_FALSE(is_sweep(folder.file("n.csv", "sep=,\nstep,risk\n")));
   CHECK_FALSE(is_sweep(folder.file("n.csv", "sep=,")));
+  const auto with_unit = read_sweep_csv(broken("# measure ratio []", "# measure ratio [optimizer steps]"), "s.csv");
+  CHECK(with_unit.measures[1].name == "ratio");
+  CHECK(with_unit.measures[1].unit == "optimizer steps");
+  CHECK(with_unit.measures[1].doc == store.measures[1].doc);
   // A cell that is still to come has no numbers.
   CHECK(read_sweep_csv(broken(",finished,", ",pending,"), "s.csv").cells[0].measures.empty());
   CHECK_THROWS_WITH_AS(read_sweep_csv("# kind: sweep\ncell\n", "s.csv"), doctest::Contains("which sweep it is"),

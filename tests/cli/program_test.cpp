@@ -111,11 +111,11 @@ TEST_CASE("threads are of no use to what runs no replicas, which is said; words 
               .says("  warning: --threads changes nothing: `" + command + "` runs no replicas\n"));
   CHECK_FALSE(run({"simulate", file, "--threads", "1"}).says("--threads"));
   CHECK_FALSE(run({"solve", file}).says("--threads"));
-  CHECK(run({"solve", file, "-"}).err ==
-        "edgewise: solve: one argument too many: '-'; see `edgewise solve --help`\n");
-  CHECK(run({"list", "spectra", "--qiet"}).err ==
-        "edgewise: list: unknown option '--qiet', did you mean '--quiet'?; options: --format, --help, --output, --quiet, "
-        "-h, -o\n");
+  CHECK(run({"solve", file, "-"}).err == "edgewise: solve: one argument too many: '-'; see `edgewise solve --help`\n");
+  CHECK(
+      run({"list", "spectra", "--qiet"}).err ==
+      "edgewise: list: unknown option '--qiet', did you mean '--quiet'?; options: --format, --help, --output, --quiet, "
+      "-h, -o\n");
   CHECK(run({"list", "spectra", "-x3"}).says("list: unknown option '-x'"));
   CHECK(run({"solve", "--thread=2", file}).says("solve: unknown option '--thread', did you mean '--threads'?"));
   CHECK(run({"-v"}).says("unknown option '-v'"));

@@ -94,10 +94,11 @@ optimizers,sign,its sign
 optimizers,sgd,
 spectra,list,as given
 )");
-  CHECK(list_json(entries).dump() ==
-        R"({"optimizers":[{"name":"sgd","summary":"plain, of one","models":["first"]},)"
-        R"({"name":"sign","summary":"its sign","models":["first","second"]},{"name":"sgd","summary":"","models":["second"]}],)"
-        R"("spectra":[{"name":"list","summary":"as given"}]})");
+  CHECK(
+      list_json(entries).dump() ==
+      R"({"optimizers":[{"name":"sgd","summary":"plain, of one","models":["first"]},)"
+      R"({"name":"sign","summary":"its sign","models":["first","second"]},{"name":"sgd","summary":"","models":["second"]}],)"
+      R"("spectra":[{"name":"list","summary":"as given"}]})");
   CHECK(describe_text(entries[0]) == R"(sgd (optimizer of first)
   plain, of one
 
@@ -129,14 +130,15 @@ sgd,batch,a whole number,1,,,
 sgd,decay,a number,as rate says,,,"a, b; read where kind = x"
 of section [theory],method,text,none,"one of a, b",,which
 )");
-  CHECK(describe_json(entries[0]).dump() ==
-        R"({"name":"sgd","group":"optimizers","summary":"plain, of one","equations":"x' = x - e g","source":"a page",)"
-        R"("parameters":[{"name":"rate","type":"a number","required":true,"default":null,"range":"> 0","unit":"1/curvature",)"
-        R"("doc":"how far"},{"name":"batch","type":"a whole number","required":false,"default":1,"range":"","unit":"","doc":""},)"
-        R"({"name":"decay","type":"a number","required":false,"default":null,"default_computed":"as rate says","range":"",)"
-        R"("unit":"","where":"kind = x","doc":"a, b"}],"models":["first"],"parameters of section [theory]":[{"name":"method",)"
-        R"("type":"text","required":false,"default":null,"range":"one of a, b","accepted":["a","b"],"unit":"","doc":"which"}],)"
-        R"("Observables":[{"name":"risk","doc":"half of it"},{"name":"excess_mse","doc":""}]})");
+  CHECK(
+      describe_json(entries[0]).dump() ==
+      R"({"name":"sgd","group":"optimizers","summary":"plain, of one","equations":"x' = x - e g","source":"a page",)"
+      R"("parameters":[{"name":"rate","type":"a number","required":true,"default":null,"range":"> 0","unit":"1/curvature",)"
+      R"("doc":"how far"},{"name":"batch","type":"a whole number","required":false,"default":1,"range":"","unit":"","doc":""},)"
+      R"({"name":"decay","type":"a number","required":false,"default":null,"default_computed":"as rate says","range":"",)"
+      R"("unit":"","where":"kind = x","doc":"a, b"}],"models":["first"],"parameters of section [theory]":[{"name":"method",)"
+      R"("type":"text","required":false,"default":null,"range":"one of a, b","accepted":["a","b"],"unit":"","doc":"which"}],)"
+      R"("Observables":[{"name":"risk","doc":"half of it"},{"name":"excess_mse","doc":""}]})");
 }
 
 TEST_CASE("the overview: models with their summaries, names once each, lines of at most 112 letters") {
@@ -149,8 +151,14 @@ TEST_CASE("the overview: models with their summaries, names once each, lines of 
   first       a model
   the second  another
 optimizers    sgd, sign
-rates        )" "\n" R"(spectra       list
-noise        )" "\n" R"(schedules    )" "\n" R"(closed-forms  1 of them
+rates        )"
+                                  "\n"
+                                  R"(spectra       list
+noise        )"
+                                  "\n"
+                                  R"(schedules    )"
+                                  "\n"
+                                  R"(closed-forms  1 of them
 `edgewise list GROUP` tells what each is, `edgewise describe NAME` (or MODEL/NAME) all about it.
 )");
   // Words that end at 112 stay on the line, at 113 they do not.
@@ -227,12 +235,13 @@ measure: kind 17 final ... value
 )");
   const std::vector<Entry> all = catalog(false);
   const auto summary = [&](const std::string& name) {
-    const auto found = std::ranges::find_if(
-        all, [&](const Entry& e) { return e.group == "sections" && e.description.name == name; });
+    const auto found =
+        std::ranges::find_if(all, [&](const Entry& e) { return e.group == "sections" && e.description.name == name; });
     REQUIRE(found != all.end());
     return found->description.summary;
   };
-  CHECK(summary("network") == "[network]: read by network, equilibrium-network, feature-alignment, equilibrium-training");
+  CHECK(summary("network") ==
+        "[network]: read by network, equilibrium-network, feature-alignment, equilibrium-training");
   CHECK(summary("data") == "[data]: what the inputs are beside their covariance");
   CHECK(summary("depth").starts_with("[depth]: how many "));
   CHECK(summary("schedule") ==

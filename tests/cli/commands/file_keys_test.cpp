@@ -46,9 +46,10 @@ TEST_CASE("the sections of a model, in order; a choice has its usual word, or no
         "2), schedule(kind=constant of 16), time, theory, monte_carlo, verdict, schedule_search, collapse");
   CHECK(sections("mini-batch-cdat") ==
         "data, optimizer(kind=sgd of 1), rate(kind= of 1), time, monte_carlo, verdict, collapse");
-  CHECK(sections("matrix-least-squares") ==
-        "spectrum(kind= of 10), noise, data, optimizer(kind=signsvd of 5), schedule(kind=constant of 16), time, theory, "
-        "monte_carlo, verdict, collapse");
+  CHECK(
+      sections("matrix-least-squares") ==
+      "spectrum(kind= of 10), noise, data, optimizer(kind=signsvd of 5), schedule(kind=constant of 16), time, theory, "
+      "monte_carlo, verdict, collapse");
   // Along other axes there is no collapse; without a simulation nothing is judged.
   CHECK(sections("equilibrium-network") == "network, input, depth, monte_carlo, verdict");
   CHECK(sections("kernel-regression") ==

@@ -98,7 +98,8 @@ SweepTable solid() {
   for (const double a : {4, 1, 2})
     for (const double b : {0, 1})
       for (const double c : {7, 9})
-        table.cells.push_back({CellState::finished, {10 * a + b, c}, a < (c == 7 ? 1.5 : 3) ? "low one" : "high", "", a});
+        table.cells.push_back(
+            {CellState::finished, {10 * a + b, c}, a < (c == 7 ? 1.5 : 3) ? "low one" : "high", "", a});
   table.cells[0] = {CellState::failed, {NAN, NAN}, "", "broke", 0.5};
   table.cells[1] = {};
   return table;

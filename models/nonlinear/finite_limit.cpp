@@ -99,7 +99,8 @@ std::optional<double> finite_limit(const NonlinearProblem& p, double P, double d
     ties += at.count[i] * square * at.signal[i] * part * at.root[i];
   }
   const double stray = at.variance / (2 * power * power) * part * (1 - 0.75 * part);
-  return (ties / roots - saturation / power + stray) / (1 - part / 2);
+  const double excess = (ties / roots - saturation / power + stray) / (1 - part / 2);
+  return std::abs(excess) <= most_excess ? std::optional(excess) : std::nullopt;
 }
 
 }  // namespace edgewise::models::nonlinear

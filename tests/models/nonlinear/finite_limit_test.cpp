@@ -110,5 +110,16 @@ TEST_CASE("where the finite limit is not known") {
   NonlinearProblem heavy = problem(K, "sign-late", 0.3, 0.01, 4);
   heavy.noise = models::ingredients::cauchy_noise(0.3);
   CHECK_FALSE(finite_limit(heavy, 0.1, 1));
+  // Where the first order is no longer small: isotropic, ((B - 2)/2 p/d + ...)/(1 - p/2) passes .4.
+  Covariance isotropic;
+  isotropic.d = 5;
+  isotropic.eigenvalue.assign(5, 1.0);
+  isotropic.target.assign(5, 0.1);
+  for (const double B : {5.0, 7.0}) {
+    const double p = 0.1 / (0.1 + 0.09), excess = ((B - 2) / 2 * p / 5 + p * (1 - 0.75 * p) / 5) / (1 - p / 2);
+    CAPTURE(excess);
+    CHECK(finite_limit(problem(isotropic, "sign-late", 0.3, 1, B), 0.1, 25).has_value() == (excess <= 0.4));
+    CHECK((B == 5) == (excess <= 0.4));
+  }
   CHECK_FALSE(finite_limit(problem(autoregressive(most_coordinates + 1, 0.1), "sign-late", 0.3, 0.01, 4), 0.1, 1));
 }

@@ -45,4 +45,6 @@ TEST_CASE("slopes of Fritsch and Butland on uneven knots, and at ends that would
   CHECK(Pchip({0, 1, 2}, {0, 1, -4})(0.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
   CHECK(Pchip({0, 1, 2}, {0, 1, -1})(0.5) == Approx(0.5 + 2.5 / 8).epsilon(1e-14));
   CHECK(Pchip({0, 1, 2}, {-4, 1, 0})(1.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
+  // (4 + 6)/3 beside an interval twice as wide.
+  CHECK(Pchip({0, 1, 3}, {0, 1, -11})(0.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
 }

@@ -32,6 +32,12 @@ TEST_CASE("operations on series are those on values") {
   const double x = 0.3, f = at(a, x), g = at(b, x);
   CHECK(at(product(a, b), x) == Approx(f * g).epsilon(1e-14));
   for (const double p : {-2.5, -1.0, 0.5, 3.0, 0.0}) CHECK(at(power(a, p), x) == Approx(std::pow(f, p)).epsilon(1e-13));
+  // Up to the last coefficient.
+  for (const std::size_t size : {2U, 3U, 5U}) {
+    const PowerSeries first(a.begin(), a.begin() + size), root = power(first, 0.5), square = product(root, root);
+    for (std::size_t k = 0; k < size; ++k) CHECK(square[k] == Approx(first[k]).scale(1).epsilon(1e-15));
+    CHECK(root[size - 1] != 0);
+  }
   CHECK(at(power(b, 5), x) == Approx(std::pow(g, 5)).epsilon(1e-13));
   CHECK(at(power(b, 0), x) == 1);
   CHECK(at(logarithm(a), x) == Approx(std::log(f)).epsilon(1e-13));

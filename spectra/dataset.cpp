@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cfloat>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -326,7 +325,8 @@ Spectrum measure_leading(const DatasetOptions& options, std::size_t leading) {
   const Matrix along = linear_algebra::product(top.vectors, m->cross, Transposed::yes);
   // A ridge at the level of the negligible eigenvalues does what leaving them out does in `measure`.
   Matrix ridged = m->covariance, optimum = m->cross;
-  for (std::size_t i = 0; i < d; ++i) ridged(i, i) += std::max(negligible_eigenvalue * lambda[0], DBL_MIN);
+  for (std::size_t i = 0; i < d; ++i)
+    ridged(i, i) += std::max(negligible_eigenvalue * lambda[0], std::numeric_limits<double>::min());
   linear_algebra::cholesky_solve(linear_algebra::cholesky(ridged), optimum.entries());
   Spectrum s;
   const Matrix moved = linear_algebra::product(m->covariance, optimum);

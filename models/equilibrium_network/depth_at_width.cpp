@@ -204,21 +204,22 @@ class WidthWalk {
 
 }  // namespace
 
-double DepthAtWidth::bias_at(std::uint64_t depth) const {
-  if (depth < bias.size()) return bias[depth];
-  return bias_at_rest + (bias.back() - bias_at_rest) * std::pow(rate, static_cast<double>(depth - (bias.size() - 1)));
+double DepthAtWidth::continued(const std::vector<double>& values, double at_rest, std::uint64_t depth) const {
+  if (depth < values.size()) return values[depth];
+  return at_rest + (values.back() - at_rest) * std::pow(rate, static_cast<double>(depth - (values.size() - 1)));
 }
 
 DepthAtWidth depth_at_width(const Family& family, const StateFunction& phi, double q_h, bool gaussian_input,
                             const Equilibrium& at, std::uint64_t depth) {
   if (!family.bi_invariant()) throw std::invalid_argument("curves at width: the weights are not bi-invariant");
   const std::uint64_t last = std::min(depth, longest_at_width);
-  DepthAtWidth out{{0.0}, {0.0}, at.stability, width_moments(family, phi, q_h, gaussian_input, at).bias};
+  const WidthMoments rest = width_moments(family, phi, q_h, gaussian_input, at);
+  DepthAtWidth out{{0.0}, {0.0}, at.stability, rest.bias, std::max(0.0, rest.variance)};
   WidthWalk walk(family, phi, q_h, at.g, last);
   for (std::uint64_t k = 1; k <= last; ++k) {
     const bool goes_on = walk.advance();
     out.bias.push_back(walk.bias(gaussian_input));
-    out.variance.push_back(walk.variance(gaussian_input));
+    out.variance.push_back(std::max(0.0, walk.variance(gaussian_input)));
     if (!goes_on) break;
   }
   return out;

@@ -15,9 +15,14 @@ namespace edgewise::models::equilibrium_network {
 /// Averages are over 8192 quasi-random paths: errors of the bias are some .007 at depth 4, and where S is 3/4 .025 at depth 12.
 struct DepthAtWidth {
   std::vector<double> bias, variance;
-  double rate = 0;          ///< by which the bias falls to its last value, an iteration: S
-  double bias_at_rest = 0;  ///< that value (1.4b)
-  double bias_at(std::uint64_t depth) const;
+  double rate = 0;          ///< by which both fall to their last values, an iteration: S
+  double bias_at_rest = 0;  ///< those values (1.4b)
+  double variance_at_rest = 0;
+  double bias_at(std::uint64_t depth) const { return continued(bias, bias_at_rest, depth); }
+  double variance_at(std::uint64_t depth) const { return continued(variance, variance_at_rest, depth); }
+
+ private:
+  double continued(const std::vector<double>& values, double at_rest, std::uint64_t depth) const;
 };
 inline constexpr std::uint64_t longest_at_width = 12;
 

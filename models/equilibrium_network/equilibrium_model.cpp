@@ -67,10 +67,8 @@ class EquilibriumExperiment final : public Problem {
       out.valid_until = std::min(known, out.valid_until.value_or(known));
     out.warnings.push_back(
         "curves of nonlinear networks are those of the wide limit, off by O(1/n), but for lengths without memory, off "
-        "by "
-        "less: what is not known so well is shown, not judged; verdict.allowed says what error is accepted, and has "
-        "all "
-        "judged");
+        "by less: what is not known so well is shown, not judged; verdict.allowed says what error is accepted, and has "
+        "all judged");
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override { return simulate_equilibria(problem_); }
@@ -309,6 +307,11 @@ class EquilibriumExperiment final : public Problem {
         if (const double more = width.bias_at(p.depth.at[i]) / static_cast<double>(p.width);
             std::abs(more) < largest_bias * curves.length[i])
           curves.length[i] += more;
+      std::vector<double> spread;
+      for (const std::uint64_t k : p.depth.at)
+        spread.push_back(std::sqrt(width.variance_at(k) / static_cast<double>(p.width)));
+      out.columns.push_back(
+          {{"length_std", "1", "of |z_k|^2/n from draw to draw, to leading order in 1/n"}, std::move(spread), {}});
     }
     if (curves.extrapolated) {
       out.valid_until = static_cast<double>(longest_walk);

@@ -7,9 +7,10 @@
 
 namespace edgewise::models::nonlinear {
 
-/// Relative, of the mean excess MSE at the fixed point P of small steps, to first order in 1/d: that the drift saturates (or, at
-/// batch 1, does not), that P strays from path to path, and that ties of majorities become fewer. Of late and majority signs under Gaussian noise,
-/// any covariance of at most `most_coordinates` coordinates that correlate; else, and above `most_excess`, nothing.
+/// Relative, of the mean excess MSE at the fixed point P of small steps, to first order in 1/d: that the drift saturates
+/// (or, at batch 1, does not), that P strays from path to path, and that ties of majorities become fewer. Of late and
+/// majority signs under Gaussian noise, any covariance of at most `most_coordinates` coordinates that correlate; else, and
+/// above `most_excess`, nothing.
 /// \param drift  a(P)
 std::optional<double> finite_limit(const NonlinearProblem& problem, double P, double drift);
 inline constexpr std::size_t most_coordinates = 400;

@@ -6,7 +6,6 @@
 #include <cmath>
 #include <map>
 #include <optional>
-#include <tuple>
 #include <utility>
 
 #include "numerics/constants.hpp"
@@ -228,8 +227,10 @@ RelativeNoise fit_relative_noise(const LossCurves& curves, const std::string& re
         fmt::format("with every other record of '{}' a is {:.4g}, not {:.4g}: its records are too far apart, or too "
                     "noisy, for this a",
                     settings::shown(reference), out.factor_halved, out.factor));
-  for (RelativeRun& run : out.runs)
-    std::tie(run.rms, run.rms_none) = std::pair(rms_at(run, out.factor), rms_at(run, 0));
+  for (RelativeRun& run : out.runs) {
+    run.rms = rms_at(run, out.factor);
+    run.rms_none = rms_at(run, 0);
+  }
   return out;
 }
 

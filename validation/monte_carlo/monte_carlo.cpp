@@ -219,12 +219,12 @@ void cut_at_divergence(Sample& sample) {
   sample.steps.resize(finite_times);
 }
 
-/// Share of the sample variance, which is not 0, that one replica carries; tends to 0 with the number of replicas when the variance is
-/// finite, and stays near 1 when it is not.
-double largest_share(std::span<const double> sorted, double mean) {
+/// Share of the sample variance that one replica carries; tends to 0 with the number of replicas when the variance is
+/// finite, and stays near 1 when it is not. In units of the standard deviation, whose square may be no double.
+double largest_share(std::span<const double> sorted, double mean, double std) {
   double total = 0, largest = 0;
   for (const double x : sorted) {
-    const double square = (x - mean) * (x - mean);
+    const double square = std::pow((x - mean) / std, 2);
     total += square;
     largest = std::max(largest, square);
   }
@@ -249,7 +249,7 @@ void summarise(Sample& sample, tbb::task_arena& arena) {
     sample.q05[cell] = quantile(sorted, 0.05);
     sample.q50[cell] = quantile(sorted, 0.5);
     sample.q95[cell] = quantile(sorted, 0.95);
-    share[cell] = m.std > 1e-12 * std::abs(m.mean) ? largest_share(sorted, m.mean) : 0.0;
+    share[cell] = m.std > 1e-12 * std::abs(m.mean) ? largest_share(sorted, m.mean, m.std) : 0.0;
   });
   constexpr std::uint64_t enough = 30;  // with fewer, one replica may carry half the variance of a normal sample
   if (sample.replicas < enough) return;

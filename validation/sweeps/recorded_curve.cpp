@@ -26,14 +26,14 @@ double between(double a, double b, double f) {
   return a + f * (b - a);
 }
 
-/// Twice the duration that each value of a window stands for.
+/// The duration that each value of a window stands for.
 std::vector<double> durations(const CurveWindow& window) {
   const std::size_t n = window.steps.size();
   std::vector<double> out(n, n == 1 ? 1.0 : 0.0);
   for (std::size_t i = 1; i < n; ++i) {
-    const double gap = window.steps[i] - window.steps[i - 1];
-    out[i - 1] += gap;
-    out[i] += gap;
+    const double half = (window.steps[i] - window.steps[i - 1]) / 2;
+    out[i - 1] += half;
+    out[i] += half;
   }
   return out;
 }

@@ -91,14 +91,14 @@ std::vector<FinishedCell> SweepPool::take(std::chrono::milliseconds patience) {
 
 std::size_t SweepPool::wanted() const {
   // Enough to last while somebody else is asked for more.
-  constexpr double patience_seconds = 0.02;
+  constexpr double ahead_seconds = 0.02;
   constexpr double most_per_thread = 16;
   const std::lock_guard lock(impl_->mutex);
   const std::size_t threads = impl_->threads.size();
   std::size_t target = threads;
   if (impl_->computed > 0 && !impl_->stopped) {
     const double mean = impl_->seconds / static_cast<double>(impl_->computed);
-    target += threads * static_cast<std::size_t>(std::min(most_per_thread, patience_seconds / std::max(mean, 1e-9)));
+    target += threads * static_cast<std::size_t>(std::min(most_per_thread, ahead_seconds / std::max(mean, 1e-9)));
   }
   const std::size_t there = impl_->running + impl_->queue.size();
   return target > there ? target - there : 0;

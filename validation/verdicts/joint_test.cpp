@@ -120,12 +120,10 @@ void JointTest::add_cell(const ComparedCell& cell) {
 void JointTest::add_group(std::size_t g) {
   const auto& group = groups_[g];
   double z = 0, slack = 0, usual = 0, exact = 0;
-  std::size_t observable = 0;  // of all
   std::vector<double> sum(cells_.front()->values.size(), 0.0);
   for (const std::size_t c : group) {
     z += raw_[c];
     slack += slack_[c];
-    observable = cells_[c]->observable;
     usual += cells_[c]->skewness;
     exact += cells_[c]->exact_std > 0 ? 1 : 0;
     for (std::size_t r = 0; r < sum.size(); ++r)
@@ -141,7 +139,7 @@ void JointTest::add_group(std::size_t g) {
   const double of_sum = moments(sum).skewness, skewness = weight * of_sum + (1 - weight) * usual;
   const double left = forgiven(z / spread, slack / spread);
   if (exact < size) {
-    sample_score(left, {skewness, of_sum, tails_[observable]});
+    sample_score(left, {skewness, of_sum, tails_[cells_[group.front()]->observable]});
     return;
   }
   // The correlations, and with them the spread of the sum, are the sample's even where the single spreads are exact.
@@ -172,8 +170,7 @@ double JointTest::detectable_along(std::vector<double> unit) const {
   std::vector<double> lost(unit.size(), 0.0), shift(unit.size());
   for (std::size_t c = 0; c < unit.size(); ++c)
     if (open_[c]) lost[c] = excess(*open_[c], critical_z);
-  const double enough = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
-  double low = 0, high = enough;
+  double low = 0, high = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
   for (int i = 0; i < 30; ++i) {
     const double middle = 0.5 * (low + high);
     for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, middle * unit[c] - lost[c]);

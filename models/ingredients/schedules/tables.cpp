@@ -15,6 +15,7 @@ namespace edgewise::models::ingredients {
 namespace {
 
 using settings::integer;
+using settings::number;
 using settings::numbers;
 using settings::text;
 using settings::Values;
@@ -145,10 +146,6 @@ std::vector<double> whole_numbers(const Values& values, const std::string& key, 
   return entries;
 }
 
-settings::Parameter inside_unit(std::string name, std::string doc, double value) {
-  return settings::number(std::move(name), std::move(doc)).above(0).below(1).otherwise(value);
-}
-
 Shape table(const Values& values, double horizon) {
   if (values.given("path") == values.given("values"))
     throw values.error("values", "give either `values` or `path`, one of the two");
@@ -190,7 +187,7 @@ std::vector<ScheduleKind> schedules_by_list() {
       {numbers("stages", "b_i, whole numbers 0 .. bins - 1").at_least(0).otherwise(std::vector<double>{8, 6, 4, 2, 1}),
        integer("bins", "values of the grid").at_least(2).at_most(1e6).otherwise(std::int64_t{9}),
        text("spacing", "of the grid").one_of({"linear", "log"}).otherwise(std::string("linear")),
-       inside_unit("minimum", "lowest value of a logarithmic grid", 1e-3).where("spacing", {"log"})},
+       number("minimum", "lowest value of a log grid").above(0).below(1).otherwise(1e-3).where("spacing", {"log"})},
       [](const Values& v, double T) {
         const double top = static_cast<double>(v.integer("bins") - 1);
         std::vector<double> entries = whole_numbers(v, "stages", top, "bins - 1");

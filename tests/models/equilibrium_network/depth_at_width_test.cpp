@@ -98,7 +98,16 @@ TEST_CASE("beyond the followed depth the term falls to that of the fixed point")
   CHECK(at.bias.size() <= longest_at_width + 1);  // at rest before
   CHECK(at.bias_at(100000) == width_moments(haar, phi, 0.5, false, rest).bias);
   CHECK(at.bias.back() == Approx(at.bias_at_rest).epsilon(0.1));
-  DepthAtWidth made{{0, 1, 3}, {0, 0, 0}, 0.5, 2};
+  CHECK(at.variance_at(100000) == width_moments(haar, phi, 0.5, false, rest).variance);
+  CHECK(at.variance.back() == Approx(at.variance_at_rest).epsilon(0.1));
+  DepthAtWidth made;
+  made.bias = {0, 1, 3};
+  made.variance = {0, 4, 5};
+  made.rate = 0.5;
+  made.bias_at_rest = 2;
+  made.variance_at_rest = 9;
+  CHECK(made.variance_at(2) == 5);
+  CHECK(made.variance_at(4) == 8);
   CHECK(made.bias_at(1) == 1);
   CHECK(made.bias_at(4) == 2.25);
   CHECK_THROWS_WITH_AS(depth_at_width(elliptic(0.5), phi, 0.5, true, rest, 3), doctest::Contains("not bi-invariant"),

@@ -149,6 +149,21 @@ TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio
   CHECK(number(curved->stability(), "mean_square_state_at_width") == Approx(of_curved[0].nominal).epsilon(1e-12));
   CHECK(column(curved->solve(), "equilibrium_length").back() == Approx(of_curved[0].nominal).epsilon(1e-12));
   CHECK(number(curved->stability(), "equilibrium_std") == Approx(std::sqrt(.0924210538985 / 500)).epsilon(1e-8));
+  // |z_1|^2/n of |h|^2 = n q_h: E z^4 - (E z^2)^2 - 2 (q_h d(E z^2)/dq_h)^2 over n.
+  double square = 0, fourth = 0, rise = 0;
+  for (double x = -9; x < 9.01; x += 0.05) {
+    const double weight = 0.05 * std::exp(-x * x / 2) / std::sqrt(2 * pi), z2 = std::pow(std::tanh(x), 2);
+    square += weight * z2;
+    fourth += weight * z2 * z2;
+    rise += weight * z2 * (x * x - 1) / 2;
+  }
+  const auto spread = curved->solve();
+  CHECK(column(spread, "length_std")[0] == 0);
+  CHECK(column(spread, "length_std")[1] ==
+        Approx(std::sqrt((fourth - square * square - 2 * rise * rise) / 500)).epsilon(0.03));
+  const auto deep = prepare(network("iid", "tanh", "0.9"), {"network.width=500", "depth.at=[1000]"});
+  CHECK(column(deep->solve(), "length_std").back() ==
+        Approx(number(deep->stability(), "equilibrium_std")).epsilon(1e-9));
   CHECK(of_curved[0].high == Approx(of_curved[0].nominal * (1 + 10 * std::pow(1 - S, -3) / 500)).epsilon(1e-12));
   CHECK(of_curved[1].nominal == Approx(std::sqrt(S)).epsilon(1e-9));
 

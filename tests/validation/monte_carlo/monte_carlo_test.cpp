@@ -244,6 +244,7 @@ TEST_CASE("an error inside a replica comes out" * doctest::test_suite("threads")
 TEST_CASE("heavy tails are named") {
   class Heavy final : public models::Simulation {
    public:
+    explicit Heavy(double unit) : unit_(unit) {}
     const std::vector<models::Observable>& observables() const override {
       static const std::vector<models::Observable> all{{"x", "", ""}};
       return all;
@@ -251,21 +252,27 @@ TEST_CASE("heavy tails are named") {
     std::unique_ptr<models::Replica> replica(std::uint64_t seed, std::uint64_t index) const override {
       class One final : public models::Replica {
        public:
-        One(std::uint64_t seed, std::uint64_t index) : stream_(seed, index) {}
-        void advance(std::uint64_t) override { x_ = std::exp(4 * stream_.normal()); }
+        One(std::uint64_t seed, std::uint64_t index, double unit) : stream_(seed, index), unit_(unit), x_(unit) {}
+        void advance(std::uint64_t) override { x_ = unit_ * std::exp(4 * stream_.normal()); }
         void observe(std::span<double> out) const override { out[0] = x_; }
 
        private:
         random::Stream stream_;
-        double x_ = 1;
+        double unit_, x_;
       };
-      return std::make_unique<One>(seed, index);
+      return std::make_unique<One>(seed, index, unit_);
     }
     std::string sampler() const override { return "heavy"; }
+
+   private:
+    double unit_;
   };
-  const Sample sample = run(Heavy(), experiment({0, 1}, 200), {});
+  // Also where squares of the values are no doubles.
+  const Sample sample = run(Heavy(1), experiment({0, 1}, 200), {});
   REQUIRE(sample.warnings.size() == 1);
   CHECK(sample.warnings[0].find("heavy tails: at step 1") == 0);
+  for (const double unit : {1e-200, 1e180})
+    CHECK(run(Heavy(unit), experiment({0, 1}, 200), {}).warnings == sample.warnings);
   CHECK(run(IsotropicSimulation(Isotropic{}), Isotropic{}.experiment(200, 1), {}).warnings.empty());
 }
 

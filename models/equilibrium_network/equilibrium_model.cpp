@@ -272,12 +272,16 @@ class EquilibriumExperiment final : public Problem {
     Trajectory out = started("self-consistency, continued from g = 0");
     const double equilibrium_overlap =
         p.correlation ? pair_equilibrium(p.phi, p.input_power, *p.correlation, at).overlap : 0;
+    std::vector<double> spread;
     if (p.family.bi_invariant())
-      add_memoryless_curves(out, at, equilibrium_overlap);
+      spread = add_memoryless_curves(out, at, equilibrium_overlap);
     else
       add_curves_with_memory(out, at, equilibrium_overlap);
     add_constant(out, "equilibrium_length", nonlinear_at_width(at).length);
     if (p.correlation) add_constant(out, "equilibrium_overlap", equilibrium_overlap);
+    if (!spread.empty())
+      out.columns.push_back(
+          {{"length_std", "1", "of |z_k|^2/n from draw to draw, to leading order in 1/n"}, std::move(spread), {}});
     out.report.emplace_back("stability_number", at.stability);
     if (!std::isnan(at.rate)) {
       out.report.emplace_back("iteration_rate", at.rate);
@@ -295,9 +299,10 @@ class EquilibriumExperiment final : public Problem {
     if (problem_->correlation) add(out, "overlap", std::move(curves.overlap));
   }
 
-  /// Lengths with their term in 1/n, where it is small; the rest is the limit's.
-  void add_memoryless_curves(Trajectory& out, const Equilibrium& at, double equilibrium_overlap) const {
+  /// Lengths with their term in 1/n, where it is small; the rest is the limit's. Returns how far lengths lie apart.
+  std::vector<double> add_memoryless_curves(Trajectory& out, const Equilibrium& at, double equilibrium_overlap) const {
     const EquilibriumProblem& p = *problem_;
+    std::vector<double> spread;
     DepthCurves curves =
         depth_curves(p.phi, p.input_power, p.g, p.correlation, {at.length, equilibrium_overlap}, p.depth.at);
     if (!p.depth.at.empty()) {
@@ -307,11 +312,8 @@ class EquilibriumExperiment final : public Problem {
         if (const double more = width.bias_at(p.depth.at[i]) / static_cast<double>(p.width);
             std::abs(more) < largest_bias * curves.length[i])
           curves.length[i] += more;
-      std::vector<double> spread;
       for (const std::uint64_t k : p.depth.at)
         spread.push_back(std::sqrt(width.variance_at(k) / static_cast<double>(p.width)));
-      out.columns.push_back(
-          {{"length_std", "1", "of |z_k|^2/n from draw to draw, to leading order in 1/n"}, std::move(spread), {}});
     }
     if (curves.extrapolated) {
       out.valid_until = static_cast<double>(longest_walk);
@@ -319,6 +321,7 @@ class EquilibriumExperiment final : public Problem {
           "so near the edge, curves beyond depth {} are geometric on their way to the fixed point", longest_walk));
     }
     add_curves(out, std::move(curves));
+    return spread;
   }
 
   /// Depth by depth as far as that is followed; beyond, where the iteration has converged, the fixed point, but of the

@@ -142,7 +142,7 @@ std::vector<double> whole_numbers(const Values& values, const std::string& key, 
   const std::vector<double>& entries = values.numbers(key);
   if (entries.empty()) throw values.error(key, "must hold at least one number");
   if (std::ranges::any_of(entries, [most](double b) { return b > most || b != std::floor(b); }))
-    throw values.error(key, fmt::format("whole numbers up to {} = {}", called, most));
+    throw values.error(key, fmt::format("must be whole numbers up to {} = {}", called, most));
   return entries;
 }
 

@@ -158,6 +158,7 @@ TEST_CASE("equilibrium network: bands of claims are ten times the moments' ratio
     rise += weight * z2 * (x * x - 1) / 2;
   }
   const auto spread = curved->solve();
+  CHECK(spread.columns.front().observable.name == "length");  // the one that is drawn
   CHECK(column(spread, "length_std")[0] == 0);
   CHECK(column(spread, "length_std")[1] ==
         Approx(std::sqrt((fourth - square * square - 2 * rise * rise) / 500)).epsilon(0.03));

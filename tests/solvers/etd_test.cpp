@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 
+#include "rereads.hpp"
 #include "solvers/mode_kernels.hpp"
 #include "solvers/sdirk4.hpp"
 #include "systems.hpp"
@@ -290,22 +291,7 @@ TEST_CASE("etd: before the first step there is the start, and a new start keeps 
   fresh.do_step(system);
   CHECK(stepper.current_state() == fresh.current_state());
   CHECK(stepper.current_shared()[0] == fresh.current_shared()[0]);
-  // Another system of as many modes is read anew, and the same one after a reset.
-  LeastSquares other({1.0, 0.3}, {0.2, 0.1}, 0.5);
-  const auto steps_alike = [&] {
-    EtdDenseOutput anew({1e-8});
-    for (EtdDenseOutput* each : {&stepper, &anew}) {
-      each->initialize({4, 1}, 7, 0.1);
-      each->do_step(other);
-    }
-    CHECK(stepper.current_state() == anew.current_state());
-    CHECK(stepper.current_shared()[0] == anew.current_shared()[0]);
-  };
-  steps_alike();
-  other.A = {0.6, 0.9};
-  other.b = {0.1, 0.4};
-  stepper.reset();
-  steps_alike();
+  check_rereads(stepper);
   // Growth by more than e^4 in a step is refused: 10 is quartered, once.
   const LeastSquares growing({-1.0}, {0.0});
   EtdDenseOutput growth({1e-8});
@@ -368,19 +354,8 @@ TEST_CASE("etd: nonlinear source and constant rates, against sdirk4") {
 }
 
 TEST_CASE("etd: a guess that leaves the domain of the source comes back half way") {
-  // q' = -q - log q, whose Newton step from 5 over a long time lands below 0, where there is no logarithm.
-  struct Logarithm : LeastSquares {
-    Logarithm() : LeastSquares({1.0}, {1.0}) {}
-    void coefficients(double, std::span<const double> p, std::span<double> rate,
-                      std::span<double> source) const override {
-      rate[0] = 1;
-      source[0] = -std::log(p[0]);
-    }
-    void sensitivity(double, std::span<const double> p, std::span<const double>, std::span<double> u) const override {
-      u[0] = -1 / p[0];
-    }
-    bool affine() const override { return false; }
-  } system;
+  // Newton's step from 5 over a long time lands below 0, where there is no logarithm.
+  const Logarithm system;
   EtdDenseOutput stepper({0.1}, 4);
   stepper.initialize({5}, 0, 8);
   stepper.do_step(system);

@@ -8,31 +8,21 @@
 
 #include "solvers/period_map.hpp"
 #include "tests/approx.hpp"
+#include "tests/solvers/phase_blocks.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::solvers::test::block_of;
 using edgewise::tests::Approx;
 
 namespace {
 
-Phase noisy(std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n, std::vector<double> e,
-            double omega) {
-  Phase phase;
-  phase.blocks.resize(1);
-  auto& b = phase.blocks[0];
-  b.r = r;
-  std::copy(T0.begin(), T0.end(), b.T0.begin());
-  std::copy(T1.begin(), T1.end(), b.T1.begin());
-  std::copy(n.begin(), n.end(), b.n.begin());
-  std::copy(e.begin(), e.end(), b.e.begin());
-  b.omega = omega;
-  phase.noise_scale = 1;
-  return phase;
+Phase noisy(std::size_t r, const std::vector<double>& T0, const std::vector<double>& T1, const std::vector<double>& n,
+            const std::vector<double>& e, double omega) {
+  return {{block_of(r, T0, T1, n, e, omega)}, 1};
 }
 
-Phase sync(std::size_t r, std::vector<double> T0) {
-  Phase phase = noisy(r, std::move(T0), {}, {}, {}, 1);
-  phase.noise_scale = 0;
-  return phase;
+Phase sync(std::size_t r, const std::vector<double>& T0) {
+  return {{block_of(r, T0, {})}, 0};
 }
 
 /// Modes of one coordinate each, whose input coordinates have the fourth moment `kurtosis`.
@@ -68,9 +58,9 @@ PeriodicPhases stacked(const std::vector<double>& x, double eta, double xi, doub
   system.sizes = {4, 2};
   Phase step = noisy(4, {1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, -eta * bi, 0, 0, 0, bi},
                      {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -eta, 0, 0, 0, 1, 0}, {0, 0, -eta, 1}, {0, 0, 1, 0}, 1 / workers);
-  step.blocks.push_back(noisy(2, {1, -eta * bi, 0, bi}, {-eta, 0, 1, 0}, {-eta, 1}, {1, 0}, 1 - 1 / workers).blocks[0]);
+  step.blocks.push_back(block_of(2, {1, -eta * bi, 0, bi}, {-eta, 0, 1, 0}, {-eta, 1}, {1, 0}, 1 - 1 / workers));
   Phase last = sync(4, {1 - xi, xi * bo, xi, 0, -1, bo, 1, 0, 1 - xi, xi * bo, xi, 0, 0, 0, 0, 1});
-  last.blocks.push_back(sync(2, {0, 0, 0, 1}).blocks[0]);
+  last.blocks.push_back(block_of(2, {0, 0, 0, 1}, {}));
   system.period = {{step, static_cast<std::uint64_t>(steps)}, {last, 1}};
   system.rest = {{1, 0, 1, 0}, {0, 0}};
   system.readout = {{1, 0, 0, 0}, {0, 0}};

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "tests/approx.hpp"
+#include "tests/solvers/phase_blocks.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::solvers::test::block_of;
 using edgewise::tests::Approx;
 
 namespace {
@@ -225,18 +227,6 @@ struct Blocks {
     return run.passes();
   }
 };
-
-PhaseBlock block_of(std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n,
-                    std::vector<double> e, double omega) {
-  PhaseBlock b;
-  b.r = r;
-  std::copy(T0.begin(), T0.end(), b.T0.begin());
-  std::copy(T1.begin(), T1.end(), b.T1.begin());
-  std::copy(n.begin(), n.end(), b.n.begin());
-  std::copy(e.begin(), e.end(), b.e.begin());
-  b.omega = omega;
-  return b;
-}
 
 }  // namespace
 

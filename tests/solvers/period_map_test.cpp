@@ -13,8 +13,10 @@
 
 #include "solvers/noisy_run.hpp"
 #include "tests/approx.hpp"
+#include "tests/solvers/phase_blocks.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::solvers::test::block_of;
 using edgewise::tests::Approx;
 
 namespace {
@@ -25,14 +27,8 @@ PeriodicPhases momentum(const std::vector<double>& x, double kurtosis, double ra
   s.modes.x = s.modes.weight = s.modes.feedback = x;
   for (const double value : x) s.modes.own.push_back((kurtosis - 2) * value * value);
   s.sizes = {2};
-  PhaseBlock step, rest;
-  step.r = rest.r = 2;
-  std::ranges::copy(std::vector<double>{1, -rate * beta, 0, beta}, step.T0.begin());
-  std::ranges::copy(std::vector<double>{-rate, 0, 1, 0}, step.T1.begin());
-  std::ranges::copy(std::vector<double>{-rate, 1}, step.n.begin());
-  step.e[0] = 1;
-  step.omega = 0.3;
-  std::ranges::copy(std::vector<double>{0.9, 0.1, 0.05, 0.6}, rest.T0.begin());
+  const PhaseBlock step = block_of(2, {1, -rate * beta, 0, beta}, {-rate, 0, 1, 0}, {-rate, 1}, {1}, 0.3);
+  const PhaseBlock rest = block_of(2, {0.9, 0.1, 0.05, 0.6}, {});
   s.period = {{Phase{{step}, 1}, 3}, {Phase{{rest}, 0}, 1}};
   s.rest = {{1, 0}};
   s.readout = {{1, 0.5}};
@@ -224,28 +220,16 @@ TEST_CASE("periods with constants, several noisy phases and several blocks are t
   s.modes.feedback = {0.5, 0.9, 0.2};
   s.modes.own = {0.8, -0.3, 0.1};
   s.sizes = {3, 1};
-  const auto block = [](std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n,
-                        std::vector<double> e, double omega) {
-    PhaseBlock b;
-    b.r = r;
-    std::ranges::copy(T0, b.T0.begin());
-    std::ranges::copy(T1, b.T1.begin());
-    std::ranges::copy(n, b.n.begin());
-    std::ranges::copy(e, b.e.begin());
-    b.omega = omega;
-    return b;
-  };
   const std::vector<double> first{1, -0.2, 0.1, 0, 0.7, 0.3, 0, 0, 1}, second{0.9, 0.1, 0, 0.2, 0.5, -0.1, 0, 0, 1};
-  s.period = {
-      {Phase{{block(3, first, {-0.3, 0, 0.05, 0.9}, {-0.3, 0.9, 0}, {1, 0.2, 0.4}, 0.3),
-              block(1, {0.8}, {-0.1}, {0.4}, {0.7}, 0.6)},
-             0.9},
-       1},
-      {Phase{{block(3, {0.8, 0.1, 0, 0.1, 0.9, 0.2, 0, 0, 1}, {}, {}, {}, 1), block(1, {0.5}, {}, {}, {}, 1)}, 0}, 1},
-      {Phase{{block(3, second, {-0.2, 0.1}, {-0.2, 0.1, 0}, {0.8, 0, -0.3}, 0.5),
-              block(1, {0.7}, {0.1}, {-0.3}, {1}, 0.2)},
-             1},
-       2}};
+  s.period = {{Phase{{block_of(3, first, {-0.3, 0, 0.05, 0.9}, {-0.3, 0.9, 0}, {1, 0.2, 0.4}, 0.3),
+                      block_of(1, {0.8}, {-0.1}, {0.4}, {0.7}, 0.6)},
+                     0.9},
+               1},
+              {Phase{{block_of(3, {0.8, 0.1, 0, 0.1, 0.9, 0.2, 0, 0, 1}, {}), block_of(1, {0.5}, {})}, 0}, 1},
+              {Phase{{block_of(3, second, {-0.2, 0.1}, {-0.2, 0.1, 0}, {0.8, 0, -0.3}, 0.5),
+                      block_of(1, {0.7}, {0.1}, {-0.3}, {1}, 0.2)},
+                     1},
+               2}};
   s.constants = {{0, 2, 1.7}};
   s.readout = {{1, 0.5, -0.3}, {0.6}};
   const std::vector<double> power{0.7, 1.1, 0.4};

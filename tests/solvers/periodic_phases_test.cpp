@@ -11,23 +11,13 @@
 #include <vector>
 
 #include "tests/approx.hpp"
+#include "tests/solvers/phase_blocks.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::solvers::test::block_of;
 using edgewise::tests::Approx;
 
 namespace {
-
-PhaseBlock block_of(std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n = {},
-                    std::vector<double> e = {}, double omega = 1) {
-  PhaseBlock b;
-  b.r = r;
-  std::ranges::copy(T0, b.T0.begin());
-  std::ranges::copy(T1, b.T1.begin());
-  std::ranges::copy(n, b.n.begin());
-  std::ranges::copy(e, b.e.begin());
-  b.omega = omega;
-  return b;
-}
 
 Phase noisy(std::vector<PhaseBlock> blocks, double scale = 1) {
   return {std::move(blocks), scale};

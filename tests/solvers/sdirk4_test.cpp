@@ -9,6 +9,7 @@
 #include <cmath>
 #include <functional>
 
+#include "rereads.hpp"
 #include "systems.hpp"
 #include "tests/approx.hpp"
 
@@ -194,20 +195,8 @@ TEST_CASE("sdirk4: a general constant source is not taken for one proportional t
 }
 
 TEST_CASE("sdirk4: a guess that leaves the domain of the source comes back half way") {
-  // q' = -q - log q: Newton's first step from 5 over so long a time lands below 0, where there is no logarithm. The stages by
-  // bisection.
-  struct Logarithm : LeastSquares {
-    Logarithm() : LeastSquares({1.0}, {1.0}) {}
-    void coefficients(double, std::span<const double> p, std::span<double> rate,
-                      std::span<double> source) const override {
-      rate[0] = 1;
-      source[0] = -std::log(p[0]);
-    }
-    void sensitivity(double, std::span<const double> p, std::span<const double>, std::span<double> u) const override {
-      u[0] = -1 / p[0];
-    }
-    bool affine() const override { return false; }
-  } system;
+  // Newton's first step from 5 over so long a time lands below 0, where there is no logarithm. The stages by bisection.
+  const Logarithm system;
   const double a[5][5] = {{1.0 / 4},
                           {1.0 / 2, 1.0 / 4},
                           {17.0 / 50, -1.0 / 25, 1.0 / 4},
@@ -307,21 +296,7 @@ TEST_CASE(
   CHECK(stepper.current_state() == M);
   stepper.do_step(system);
   CHECK(stepper.previous_state()[1] == Approx(5).epsilon(1e-15));
-  LeastSquares other({1.0, 0.3}, {0.2, 0.1}, 0.5);
-  const auto steps_alike = [&] {
-    Sdirk4DenseOutput anew({1e-8});
-    for (Sdirk4DenseOutput* each : {&stepper, &anew}) {
-      each->initialize({4, 1}, 7, 0.1);
-      each->do_step(other);
-    }
-    CHECK(stepper.current_state() == anew.current_state());
-    CHECK(stepper.current_shared()[0] == anew.current_shared()[0]);
-  };
-  steps_alike();
-  other.A = {0.6, 0.9};
-  other.b = {0.1, 0.4};
-  stepper.reset();
-  steps_alike();
+  check_rereads(stepper);
   // The controlled stepper: a step that is too large is a tenth as large at least, one without a solution a quarter.
   Sdirk4Controlled controlled({1e-8});
   std::vector<double> x{2, 5};

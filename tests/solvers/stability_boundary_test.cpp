@@ -8,24 +8,17 @@
 #include <vector>
 
 #include "tests/approx.hpp"
+#include "tests/solvers/phase_blocks.hpp"
 
 using namespace edgewise::solvers;
+using edgewise::solvers::test::block_of;
 using edgewise::tests::Approx;
 
 namespace {
 
-Phase phase_of(std::size_t r, std::vector<double> T0, std::vector<double> T1, std::vector<double> n,
-               std::vector<double> e, double scale) {
-  Phase phase;
-  phase.blocks.resize(1);
-  PhaseBlock& b = phase.blocks[0];
-  b.r = r;
-  std::ranges::copy(T0, b.T0.begin());
-  std::ranges::copy(T1, b.T1.begin());
-  std::ranges::copy(n, b.n.begin());
-  std::ranges::copy(e, b.e.begin());
-  phase.noise_scale = scale;
-  return phase;
+Phase phase_of(std::size_t r, const std::vector<double>& T0, const std::vector<double>& T1,
+               const std::vector<double>& n, const std::vector<double>& e, double scale) {
+  return {{block_of(r, T0, T1, n, e)}, scale};
 }
 
 PeriodicPhases with_modes(const std::vector<double>& x, double kurtosis, std::size_t r) {

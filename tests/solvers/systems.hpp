@@ -45,6 +45,20 @@ struct Disguised : LeastSquares {
   bool affine() const override { return false; }
 };
 
+/// q' = -q - log q, whose end is the omega constant W(1) = 0.567...
+struct Logarithm : LeastSquares {
+  Logarithm() : LeastSquares({1.0}, {1.0}) {}
+  void coefficients(double, std::span<const double> p, std::span<double> rate,
+                    std::span<double> source) const override {
+    rate[0] = 1;
+    source[0] = -std::log(p[0]);
+  }
+  void sensitivity(double, std::span<const double> p, std::span<const double>, std::span<double> u) const override {
+    u[0] = -1 / p[0];
+  }
+  bool affine() const override { return false; }
+};
+
 /// Noiseless signSGD on K = I (docs/theory/sign-and-clip.md, section 2.5): a(P) = (2/pi)/sqrt(P), d coordinates in
 /// `size` modes.
 struct IsotropicSign : CoupledModes {

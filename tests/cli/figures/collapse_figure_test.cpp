@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/cli/figures/script_lines.hpp"
+
 using namespace edgewise;
 using cli::collapse_script;
 using cli::CollapsePanels;
@@ -32,18 +34,41 @@ CollapsePanels panels() {
 
 /// Of the commands the blocks and what is plotted of them.
 std::string plots(const std::string& script) {
-  std::istringstream in(script);
-  std::string out;
   bool inside = false;
-  for (std::string line; std::getline(in, line);) {
+  return cli::testing::lines_where(script, [&](const std::string& line) {
     inside = inside || line.starts_with("$") || line.starts_with("plot ");
-    if (inside) out += line + "\n";
+    const bool wanted = inside;
     if (!line.ends_with("\\") && !line.ends_with("<< EOD") && (line.find(" with ") != std::string::npos))
       inside = false;
     if (line == "EOD") inside = false;
-  }
-  return out;
+    return wanted;
+  });
 }
+
+/// Blocks of panels(): the raw curves of its first size, the normalised means of both, and their spread.
+const std::string first_size = R"($k0l0 << EOD
+25 6
+100 3
+EOD
+$k0l1 << EOD
+25 7
+100 4
+EOD
+)";
+const std::string normalised = R"($k1l0 << EOD
+0.25 4
+1 1
+EOD
+$k1l1 << EOD
+0.25 3
+1 1
+EOD
+)";
+const std::string spread = R"($k2l0 << EOD
+0.25 0.5
+1 0
+EOD
+)";
 
 }  // namespace
 
@@ -63,15 +88,7 @@ set ytics ("0" 0 0, "2" 2 0, "4" 4 0, "6" 6 0)
 set xlabel "step" enhanced offset 0,0.3
 set ylabel "loss" noenhanced
 set key inside right top Left reverse samplen 2 spacing 1.1
-$k0l0 << EOD
-25 6
-100 3
-EOD
-$k0l1 << EOD
-25 7
-100 4
-EOD
-$k0l2 << EOD
+)gp" + first_size + R"gp($k0l2 << EOD
 100 5
 400 2
 EOD
@@ -88,15 +105,7 @@ set ytics ("0" 0 0, "1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0)
 set xlabel "x = step / horizon" enhanced offset 0,0.3
 set ylabel "(L − L₀) / (end − L₀)" noenhanced
 set key inside right top Left reverse samplen 2 spacing 1.1
-$k1l0 << EOD
-0.25 4
-1 1
-EOD
-$k1l1 << EOD
-0.25 3
-1 1
-EOD
-plot $k1l0 using 1:2 with lines lw 1.6 lc rgb '#440154' notitle, \
+)gp" + normalised + R"gp(plot $k1l0 using 1:2 with lines lw 1.6 lc rgb '#440154' notitle, \
      $k1l1 using 1:2 with lines lw 1.6 lc rgb '#dcc828' notitle
 set title "spread" noenhanced offset 0,-0.5
 set nologscale x
@@ -108,11 +117,7 @@ set ytics ("0" 0 0, "0.2" 0.2 0, "0.4" 0.4 0)
 set xlabel "x = step / horizon\n{/*0.3  }" enhanced offset 0,0.3
 set ylabel "relative standard deviation" noenhanced
 set key outside center bottom horizontal maxcols 3 Left reverse samplen 2 spacing 1.1
-$k2l0 << EOD
-0.25 0.5
-1 0
-EOD
-plot $k2l0 using 1:2 with lines lw 2 lc rgb '#0072B2' title "Δ, all runs" noenhanced
+)gp" + spread + R"gp(plot $k2l0 using 1:2 with lines lw 2 lc rgb '#0072B2' title "Δ, all runs" noenhanced
 unset multiplot
 )gp");
 }
@@ -126,15 +131,7 @@ TEST_CASE("a floor, a limit, spreads over seeds and the theory's have curves of 
   row.theory_delta = {0.375, 0.0625};
   row.theory_floor = {0.875, 1e301};
   row.curves.loss[1][0][0] = -INFINITY;
-  CHECK(plots(collapse_script({row}, "", ".png")) == R"($k0l0 << EOD
-25 6
-100 3
-EOD
-$k0l1 << EOD
-25 7
-100 4
-EOD
-$k0l2 << EOD
+  CHECK(plots(collapse_script({row}, "", ".png")) == first_size + R"($k0l2 << EOD
 400 2
 EOD
 $k0l3 << EOD
@@ -145,26 +142,14 @@ plot $k0l0 using 1:2 with lines lw 1.4 lc rgb '#440154' title "8" noenhanced, \
      $k0l1 using 1:2 with lines lw 0.5 lc rgb '#440154' notitle, \
      $k0l2 using 1:2 with lines lw 1.4 lc rgb '#dcc828' title "16" noenhanced, \
      $k0l3 using 1:2 with lines lw 1 dt 2 lc rgb '#555555' title "floor" noenhanced
-$k1l0 << EOD
-0.25 4
-1 1
-EOD
-$k1l1 << EOD
-0.25 3
-1 1
-EOD
-$k1l2 << EOD
+)" + normalised + R"($k1l2 << EOD
 0.25 3.5
 1 1
 EOD
 plot $k1l0 using 1:2 with lines lw 1.6 lc rgb '#440154' notitle, \
      $k1l1 using 1:2 with lines lw 1.6 lc rgb '#dcc828' notitle, \
      $k1l2 using 1:2 with lines lw 1.6 dt (6,4) lc rgb 'black' title "limit of large sizes" noenhanced
-$k2l0 << EOD
-0.25 0.5
-1 0
-EOD
-$k2l1 << EOD
+)" + spread + R"($k2l1 << EOD
 0.25 0.25
 1 0.125
 EOD

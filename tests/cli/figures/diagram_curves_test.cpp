@@ -35,18 +35,16 @@ SweepTable line() {
   return table;
 }
 
+/// What a panel begins with, on a linear axis of x.
+const std::string cleared = "unset label\nunset object\nunset arrow\nunset colorbox\nset nologscale x\n";
+
 }  // namespace
 
 TEST_CASE(
     "curves along an axis: measures with and without errors on the ground of labels, predicted boundaries upright") {
   SweepTable table = line();
   table.cells[4].measures[2] = NAN;
-  CHECK(curve_panel(table, {{0, std::nullopt, {0, 0}}, {0, 1}, ""}, 2) == R"(unset label
-unset object
-unset arrow
-unset colorbox
-set nologscale x
-set nologscale y
+  CHECK(curve_panel(table, {{0, std::nullopt, {0, 0}}, {0, 1}, ""}, 2) == cleared + R"(set nologscale y
 set xrange [0.5:4.5]
 set yrange [-5.6:17.6]
 set xtics ("1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0)
@@ -102,12 +100,7 @@ plot $c2b0 using 1:2:3 with filledcurves fc rgb '#8CD0BA' fs transparent solid 0
   table.cells[5].measures[1] = INFINITY;
   table.cells[7].label.clear();
   table.boundaries.clear();
-  CHECK(curve_panel(table, {{0, std::nullopt, {0, 1}}, {1}, ""}, 0) == R"(unset label
-unset object
-unset arrow
-unset colorbox
-set nologscale x
-set nologscale y
+  CHECK(curve_panel(table, {{0, std::nullopt, {0, 1}}, {1}, ""}, 0) == cleared + R"(set nologscale y
 set xrange [0.5:4.5]
 set yrange [14.18:18.82]
 set xtics ("1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0)
@@ -132,12 +125,7 @@ TEST_CASE("curves in colours: one for each word and measure") {
   for (auto& cell : table.cells) cell.measures = {std::pow(10, -cell.measures[0]), cell.measures[1], 6};
   for (std::size_t c = 1; c < table.cells.size(); c += 2) table.cells[c].measures[0] = NAN;
   table.measures[0].unit = "MSE";
-  CHECK(curve_panel(table, {{0, 1, {0, 0}}, {0, 1}, ""}, 1) == R"(unset label
-unset object
-unset arrow
-unset colorbox
-set nologscale x
-set logscale y
+  CHECK(curve_panel(table, {{0, 1, {0, 0}}, {0, 1}, ""}, 1) == cleared + R"(set logscale y
 set xrange [0.5:4.5]
 set yrange [0.4786300923226383:20892.961308540398]
 set xtics ("1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0)

@@ -54,10 +54,8 @@ std::string drawn(const SweepTable& table, std::vector<std::size_t> measures = {
   return out;
 }
 
-}  // namespace
-
-TEST_CASE("a map of labels: areas as few rectangles, names, borders") {
-  CHECK(drawn(grid()) == R"(unset label
+/// How the axes of grid() are drawn.
+const std::string axes = R"(unset label
 unset colorbox
 set nologscale x
 set xrange [0.5:3.5]
@@ -65,7 +63,18 @@ set xtics ("1" 1 0, "2" 2 0, "3" 3 0)
 set nologscale y
 set yrange [0.5:2.5]
 set ytics ("0.5" 0.5 0, "1" 1 0, "1.5" 1.5 0, "2" 2 0, "2.5" 2.5 0)
-set xlabel "x α\n{/*0.8 labels as predicted in 6 of 6 cells}\n{/*0.3  }" enhanced offset 0,0.3
+)";
+/// How they are named where nothing is said of predictions.
+const std::string names = R"(set xlabel "x α\n{/*0.3  }" enhanced offset 0,0.3
+set ylabel "y" noenhanced
+set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
+)";
+
+}  // namespace
+
+TEST_CASE("a map of labels: areas as few rectangles, names, borders") {
+  CHECK(drawn(grid()) ==
+        axes + R"(set xlabel "x α\n{/*0.8 labels as predicted in 6 of 6 cells}\n{/*0.3  }" enhanced offset 0,0.3
 set ylabel "y" noenhanced
 set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
 set label "low" at graph 0.5000, graph 0.2500 center noenhanced front
@@ -178,10 +187,7 @@ set xtics ("0" -0 0, "1" 1 0, "2" 2 0, "3" 3 0)
 set nologscale y
 set yrange [-0.5:3.5]
 set ytics ("0" -0 0, "1" 1 0, "2" 2 0, "3" 3 0)
-set xlabel "x α\n{/*0.3  }" enhanced offset 0,0.3
-set ylabel "y" noenhanced
-set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
-set label "low" at graph 0.3750, graph 0.3750 center noenhanced front
+)" + names + R"(set label "low" at graph 0.3750, graph 0.3750 center noenhanced front
 set label "high β" at graph 0.8750, graph 0.2500 center noenhanced front
 $m3b0 << EOD
 1 1 -0.5 2.5 -0.5 2.5
@@ -213,18 +219,10 @@ plot $m3b0 using 1:2:3:4:5:6 with boxxyerror fc rgb '#8FC1DE' fs solid 1.0 borde
 }
 
 TEST_CASE("a map of a measure") {
-  CHECK(drawn(grid(), {0}) == R"(unset label
-unset colorbox
-set nologscale x
-set xrange [0.5:3.5]
-set xtics ("1" 1 0, "2" 2 0, "3" 3 0)
-set nologscale y
-set yrange [0.5:2.5]
-set ytics ("0.5" 0.5 0, "1" 1 0, "1.5" 1.5 0, "2" 2 0, "2.5" 2.5 0)
-set xlabel "x α\n{/*0.3  }" enhanced offset 0,0.3
-set ylabel "y" noenhanced
-set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
-set palette defined (0 '#440154', 1 '#472C7A', 2 '#3B518B', 3 '#2C718E', 4 '#21908D', 5 '#27AD81', 6 '#5CC863', 7 '#AADC32', 8 '#FDE725')
+  CHECK(
+      drawn(grid(), {0}) ==
+      axes + names +
+          R"(set palette defined (0 '#440154', 1 '#472C7A', 2 '#3B518B', 3 '#2C718E', 4 '#21908D', 5 '#27AD81', 6 '#5CC863', 7 '#AADC32', 8 '#FDE725')
 set nologscale cb
 set cbrange [1:6]
 set cbtics ("1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0, "5" 5 0, "6" 6 0)
@@ -264,18 +262,8 @@ plot $m3b0 using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc pal
   table.cells[4] = {CellState::failed, {NAN, NAN}, "", "why", 0};
   table.cells[5] = {};
   table.boundaries = {{"one", "y - 1.5", ""}};
-  CHECK(drawn(table, {0}) == R"(unset label
-unset colorbox
-set nologscale x
-set xrange [0.5:3.5]
-set xtics ("1" 1 0, "2" 2 0, "3" 3 0)
-set nologscale y
-set yrange [0.5:2.5]
-set ytics ("0.5" 0.5 0, "1" 1 0, "1.5" 1.5 0, "2" 2 0, "2.5" 2.5 0)
-set xlabel "x α\n{/*0.3  }" enhanced offset 0,0.3
-set ylabel "y" noenhanced
-set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
-set palette defined (0 '#0072B2', 1 '#9CC9E3', 2 '#F7F7F7', 3 '#F0B78C', 4 '#D55E00')
+  CHECK(drawn(table, {0}) ==
+        axes + names + R"(set palette defined (0 '#0072B2', 1 '#9CC9E3', 2 '#F7F7F7', 3 '#F0B78C', 4 '#D55E00')
 set nologscale cb
 set cbrange [-4:4]
 set cbtics ("−4" -4 0, "−2" -2 0, "0" 0 0, "2" 2 0, "4" 4 0)

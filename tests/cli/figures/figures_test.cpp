@@ -14,6 +14,7 @@
 
 #include "settings/settings.hpp"
 #include "tests/approx.hpp"
+#include "tests/cli/figures/script_lines.hpp"
 #include "tests/holds.hpp"
 
 using namespace edgewise;
@@ -63,17 +64,20 @@ Result result_of(ResultKind kind, const std::string& title, std::vector<double> 
 
 /// The ranges, the blocks and what is plotted of them.
 std::string plots(const std::string& script) {
-  std::istringstream in(script);
-  std::string out;
   bool inside = false;
-  for (std::string line; std::getline(in, line);) {
+  return testing::lines_where(script, [&](const std::string& line) {
     inside = inside || line.starts_with("$") || line.starts_with("plot ");
-    if (inside || line.starts_with("set xrange") || line.starts_with("set yrange") || line.starts_with("set arrow") ||
-        line.starts_with("set label"))
-      out += line + "\n";
-  }
-  return out;
+    return inside || line.starts_with("set xrange") || line.starts_with("set yrange") ||
+           line.starts_with("set arrow") || line.starts_with("set label");
+  });
 }
+
+/// What is plotted of a simulation whose runs have a band, its first block, and bars, its second.
+const std::string runs_and_band =
+    R"(plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
+     $p0s1 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
+     $p0s1 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced
+)";
 
 }  // namespace
 
@@ -264,10 +268,7 @@ $p0s1 << EOD
 290 5 5 5
 300 4 3.875 4.125
 EOD
-plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
-     $p0s1 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
-     $p0s1 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced
-)");
+)" + runs_and_band);
   Result counted = r;
   counted.provenance.push_back(attribute("replicas", "1"));
   CHECK(holds(figure_script({counted}, {"a"}, {}, ".svg"), "title \"simulation, mean ± 2 s.e.m. (1 run)\""));
@@ -460,10 +461,7 @@ $p0s1 << EOD
 100 1 0.75 1.25
 1000 0.5 0.375 0.625
 EOD
-plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
-     $p0s1 using 1:3:(0):($4-$3) with vectors nohead lw 1.4 lc rgb '#D55E00' notitle, \
-     $p0s1 using 1:2 with points pt 7 ps 0.5 lc rgb '#D55E00' title "simulation, mean ± 2 s.e.m." noenhanced
-)");
+)" + runs_and_band);
   const Result negative = result_of(ResultKind::solution, "t", {0, 1, 10, 100, 1000}, {{7, 1, -1, 2, 1e300}});
   CHECK(plots(figure_script({negative}, {"a"}, {}, ".svg")) == R"(set xrange [0.9120108393559097:109.64781961431851]
 set yrange [-1.18:2.18]

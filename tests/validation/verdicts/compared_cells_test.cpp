@@ -12,10 +12,13 @@
 #include "models/framework/absent.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/validation/verdicts/sample_shape.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::tests::Approx;
+using edgewise::tests::Shape;
+using edgewise::tests::shape;
 
 namespace {
 
@@ -237,17 +240,11 @@ TEST_CASE(
     for (std::size_t k = 1; k < 4; ++k) {
       const ComparedCell& cell = shared.cells[3 * o + k - 1];
       const auto& x = values[o][k];
-      double mean = 0, m2 = 0, m3 = 0;
-      for (const double v : x) mean += v / 50;
-      for (const double v : x) {
-        m2 += std::pow(v - mean, 2) / 50;
-        m3 += std::pow(v - mean, 3) / 50;
-      }
-      const double theory = t.columns[o].value[k], std = o == 0 ? t.columns[0].std[k] : std::sqrt(m2 * 50 / 49);
+      const Shape seen = shape(x);
+      const double theory = t.columns[o].value[k], std = o == 0 ? t.columns[0].std[k] : seen.std;
       const bool above = theory > 0 && *std::ranges::min_element(x) >= 0;
       const double c = above ? std / theory : 0, usual = 2.5 * c, spread = 0.5 + 0.5 * c;
-      const double expected =
-          (spread * spread * m3 / std::pow(m2, 1.5) + 6 / 50. * usual) / (spread * spread + 6 / 50.);
+      const double expected = (spread * spread * seen.skewness + 6 / 50. * usual) / (spread * spread + 6 / 50.);
       CHECK(cell.skewness == Approx(expected).epsilon(1e-10));
       CHECK(cell.positive() == above);
       CHECK(cell.std() == Approx(std).epsilon(1e-12));

@@ -12,30 +12,16 @@
 
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/validation/verdicts/sample_shape.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::tests::Approx;
+using edgewise::tests::Shape;
+using edgewise::tests::shape;
 
 namespace {
-
-struct Shape {
-  double mean = 0, std = 0, skewness = 0;
-};
-Shape shape(const std::vector<double>& x) {
-  const auto n = static_cast<double>(x.size());
-  Shape out;
-  double m2 = 0, m3 = 0;
-  for (const double v : x) out.mean += v / n;
-  for (const double v : x) {
-    m2 += std::pow(v - out.mean, 2) / n;
-    m3 += std::pow(v - out.mean, 3) / n;
-  }
-  out.std = std::sqrt(m2 * n / (n - 1));
-  out.skewness = m3 / std::pow(m2, 1.5);
-  return out;
-}
 
 using Range = std::pair<double, double>;
 

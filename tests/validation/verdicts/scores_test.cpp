@@ -11,6 +11,7 @@
 #include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/holds.hpp"
+#include "tests/validation/verdicts/sample_shape.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 #include "validation/verdicts/max_statistic.hpp"
 #include "validation/verdicts/verdict.hpp"
@@ -19,6 +20,8 @@ using namespace edgewise;
 using namespace edgewise::validation;
 using edgewise::expected::holds;
 using edgewise::tests::Approx;
+using edgewise::tests::Shape;
+using edgewise::tests::shape;
 
 namespace {
 
@@ -53,23 +56,6 @@ Verdict one_cell(const std::vector<double>& values, double theory, double std = 
   auto t = theory_of({{1, theory}}, exact);
   t.columns[0].unmet = {0, unmet};
   return judge(t, sample_of({{std::vector<double>(values.size(), 1.0), values}}), options, 1);
-}
-
-struct Shape {
-  double mean = 0, std = 0, skewness = 0;
-};
-Shape shape(const std::vector<double>& x) {
-  const auto n = static_cast<double>(x.size());
-  Shape out;
-  double m2 = 0, m3 = 0;
-  for (const double v : x) out.mean += v / n;
-  for (const double v : x) {
-    m2 += std::pow(v - out.mean, 2) / n;
-    m3 += std::pow(v - out.mean, 3) / n;
-  }
-  out.std = std::sqrt(m2 * n / (n - 1));
-  out.skewness = m3 / std::pow(m2, 1.5);
-  return out;
 }
 
 /// Where a criterion that grows with x passes 0.

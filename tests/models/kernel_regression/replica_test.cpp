@@ -16,16 +16,9 @@
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
+using namespace edgewise::tests;
 using edgewise::models::ingredients::learning_curves::ridge_errors;
 using edgewise::models::ingredients::learning_curves::RidgeErrors;
-using edgewise::tests::Approx;
-using edgewise::tests::data;
-using edgewise::tests::directions;
-using edgewise::tests::dot;
-using edgewise::tests::observed;
-using edgewise::tests::Points;
-using edgewise::tests::RidgeData;
-using edgewise::tests::taylor_kernel;
 
 namespace {
 

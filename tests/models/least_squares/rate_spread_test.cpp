@@ -63,25 +63,31 @@ std::shared_ptr<LeastSquares> problem(double label_noise = 0.3) {
   return out;
 }
 
+/// What an eigenspace adds: its eigenvalue, and of v and delta the sums of E v^2, of (E v)^2, of E delta^2 and E v delta.
+void add_excess(StepSums& to, double l, double D, double of_mean) {
+  to.excess += l * D;
+  to.slope += l * l * D;
+  to.curvature += l * l * l * D;
+  to.excess_of_mean += l * of_mean;
+  to.slope_of_mean += l * l * of_mean;
+}
+void add_distance(StepSums& to, double l, double Q, double product) {
+  to.distance += Q;
+  to.distance_excess += l * Q;
+  to.distance_slope += l * l * Q;
+  to.distance_curvature += l * l * l * Q;
+  to.product += l * product;
+  to.slope_product += l * l * product;
+  to.curvature_product += l * l * l * product;
+}
+
 /// Sums over three modes of given means and covariances of v and delta.
 StepSums sums(const std::array<double, 3>& v, const std::array<double, 3>& random, const std::array<double, 3>& delta) {
   constexpr double lambda[3] = {2, 0.7, 0.2};
   StepSums out;
   for (std::size_t a = 0; a < 3; ++a) {
-    const double l = lambda[a], D = v[a] * v[a] + random[a], Q = delta[a] * delta[a] + random[a];
-    const double product = v[a] * delta[a] + random[a];
-    out.excess += l * D;
-    out.slope += l * l * D;
-    out.curvature += l * l * l * D;
-    out.excess_of_mean += l * v[a] * v[a];
-    out.slope_of_mean += l * l * v[a] * v[a];
-    out.distance += Q;
-    out.distance_excess += l * Q;
-    out.distance_slope += l * l * Q;
-    out.distance_curvature += l * l * l * Q;
-    out.product += l * product;
-    out.slope_product += l * l * product;
-    out.curvature_product += l * l * l * product;
+    add_excess(out, lambda[a], v[a] * v[a] + random[a], v[a] * v[a]);
+    add_distance(out, lambda[a], delta[a] * delta[a] + random[a], v[a] * delta[a] + random[a]);
   }
   out.slope_spread = 0.11;
   out.curvature_with_slope = 0.13;
@@ -236,22 +242,11 @@ struct Closure {
     double shape[7] = {};  // Cov(v'K^p v, v'K^q v) by p + q
     for (std::size_t a = 0; a < D.size(); ++a) {
       const double l = lambda(a), start = problem.initial_power[a], M = m[a] * m[a] * start, random = D[a] - M;
-      const double Q = D[a] - 2 * m[a] * start + start, product = D[a] - m[a] * start;
-      out.excess += l * D[a];
-      out.slope += l * l * D[a];
-      out.curvature += l * l * l * D[a];
-      out.excess_of_mean += l * M;
-      out.slope_of_mean += l * l * M;
+      add_excess(out, l, D[a], M);
       for (int r = 2; r <= 6; ++r)
         shape[r] += std::pow(l, r) * (2 * random * random + 4 * M * random) / problem.spectrum.multiplicity[a];
-      if (!problem.rate_rule->needs().distance) continue;
-      out.distance += Q;
-      out.distance_excess += l * Q;
-      out.distance_slope += l * l * Q;
-      out.distance_curvature += l * l * l * Q;
-      out.product += l * product;
-      out.slope_product += l * l * product;
-      out.curvature_product += l * l * l * product;
+      if (problem.rate_rule->needs().distance)
+        add_distance(out, l, D[a] - 2 * m[a] * start + start, D[a] - m[a] * start);
     }
     if (!(shape[2] > 1e-12)) return out;
     // What of S2 and S3 does not go with P.

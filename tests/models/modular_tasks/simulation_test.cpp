@@ -14,15 +14,8 @@
 #include "tests/models/ingredients/learning_curves/drawn_regressions.hpp"
 
 using namespace edgewise;
+using namespace edgewise::tests;
 using edgewise::models::ingredients::learning_curves::ridge_errors;
-using edgewise::tests::Approx;
-using edgewise::tests::data;
-using edgewise::tests::directions;
-using edgewise::tests::dot;
-using edgewise::tests::observed;
-using edgewise::tests::Points;
-using edgewise::tests::RidgeData;
-using edgewise::tests::taylor_kernel;
 
 TEST_CASE("a machine of the mixture, and machines of their own on floor(n/T) samples") {
   struct Case {

@@ -17,6 +17,20 @@ using namespace edgewise::cli;
 using testing::same;
 using testing::sample_result;
 
+namespace {
+
+/// What the file x.csv of this text is refused with, or "".
+std::string message(const std::string& text) {
+  try {
+    read_csv(text, "x.csv");
+  } catch (const settings::Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
 TEST_CASE("every kind of result reads back to the same doubles and the same provenance") {
   for (const ResultKind kind : {ResultKind::solution, ResultKind::simulation, ResultKind::validation}) {
     const Result result = sample_result(kind);
@@ -76,14 +90,6 @@ TEST_CASE("whole steps are written without an exponent") {
 }
 
 TEST_CASE("bad files are named with the line") {
-  const auto message = [](const std::string& text) -> std::string {
-    try {
-      read_csv(text, "x.csv");
-    } catch (const settings::Error& e) {
-      return e.what();
-    }
-    return "";
-  };
   CHECK(message("").starts_with("x.csv: is no result"));
   CHECK(message("step,risk\n0,1\n").starts_with("x.csv: is no result"));
   CHECK(message("# kind: solution\n").find("no line of column names") != std::string::npos);
@@ -166,14 +172,6 @@ depth,observable,theory,mc_mean,mc_sem,z,theory_std,mc_q05,mc_q50,mc_q95
 }
 
 TEST_CASE("what a file cannot be is told with its line and column") {
-  const auto message = [](const std::string& text) -> std::string {
-    try {
-      read_csv(text, "x.csv");
-    } catch (const settings::Error& e) {
-      return e.what();
-    }
-    return "";
-  };
   const std::string wide = "# kind: solution\n# observable risk []: r\n# observable width []: w\n",
                     tall = "# kind: validation\n# observable risk []: r\n";
   CHECK(message(wide + "step,risk,width,risk\n0,1,2,3\n") == "x.csv: line 4: column 'risk' is there twice");

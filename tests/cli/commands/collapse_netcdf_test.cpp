@@ -13,6 +13,7 @@
 using namespace edgewise;
 using namespace edgewise::validation;
 using cli::testing::Folder;
+using cli::testing::variable;
 
 namespace {
 
@@ -69,83 +70,38 @@ std::string held(const Folder& folder, const std::string& bytes) {
 
 TEST_CASE("of users' curves: every schedule on all x and sizes that any has, not-a-numbers where it has none") {
   const Folder folder;
-  CHECK(held(folder, cli::collapse_netcdf({first(), second()}, "a.csv, b.csv", "c.nc")) == R"(schedule = 2
+  const std::string curves = "of the normalised curves over sizes and seeds";
+  CHECK(held(folder, cli::collapse_netcdf({first(), second()}, "a.csv, b.csv", "c.nc")) ==
+        R"(schedule = 2
 size = 3
 x = 3
-string schedule(schedule): 'linear' 'cosine'
-  long_name: 'label of the learning-rate schedule'
-double size(size): 8 16 32
-  units: '1'
-  long_name: 'of the model'
-double x(x): 0.25 0.5 1
-  units: '1'
-  long_name: 'share of the horizon'
-string outcome(schedule): 'broken' 'well scaled'
-  long_name: 'well scaled, broken or inconclusive'
-double mean(schedule, x): nan 1 2 41 nan 42
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double delta(schedule, x): nan 3 4 3 nan 4
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double between(schedule, x): nan 5 6 5 nan 6
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double within(schedule, x): nan 7 8 7 nan 8
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double deterministic(schedule, x): nan 9 10 9 nan 10
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double tuples(schedule, x): nan 11 12 11 nan 12
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double floor_over_seeds(schedule, x): nan 13 14 13 nan 14
-  units: '1'
-  long_name: 'of the normalised curves over sizes and seeds'
-double normalised(schedule, size, x): nan 31 32 nan 21 22 nan nan nan 51 nan 52 nan nan nan 61 nan 62
-  units: '1'
-  long_name: '(L(x t*) - L0)/(L(t*) - L0), mean over seeds'
-double horizon(schedule, size): 300 700 nan 310 nan 1500
-  units: 'steps'
-  long_name: 't*'
-double loss_floor(schedule): 0.25 0.75
-  units: '1'
-  long_name: 'loss_floor'
-double loss_floor_low(schedule): 0.125 0.125
-  units: '1'
-  long_name: 'loss_floor_low'
-double loss_floor_high(schedule): 0.375 0.375
-  units: '1'
-  long_name: 'loss_floor_high'
-double horizon_prefactor(schedule): 4 nan
-  units: '1'
-  long_name: 'horizon_prefactor'
-double horizon_exponent(schedule): 1.25 nan
-  units: '1'
-  long_name: 'horizon_exponent'
-double spread(schedule): 0.4375 0.4375
-  units: '1'
-  long_name: 'spread'
-double spread_low(schedule): 0.40625 0.40625
-  units: '1'
-  long_name: 'spread_low'
-double spread_high(schedule): 0.46875 0.46875
-  units: '1'
-  long_name: 'spread_high'
-double supercollapse(schedule): 0.5 0.5
-  units: '1'
-  long_name: 'supercollapse'
-double supercollapse_low(schedule): 0.28125 0.28125
-  units: '1'
-  long_name: 'supercollapse_low'
-double supercollapse_high(schedule): 0.78125 0.78125
-  units: '1'
-  long_name: 'supercollapse_high'
-double end_slope(schedule): -0.75 -0.75
-  units: '1'
-  long_name: 'end_slope'
-  Conventions: 'CF-1.10'
+)" + variable("string schedule(schedule): 'linear' 'cosine'", "label of the learning-rate schedule") +
+            variable("double size(size): 8 16 32", "of the model", "1") +
+            variable("double x(x): 0.25 0.5 1", "share of the horizon", "1") +
+            variable("string outcome(schedule): 'broken' 'well scaled'", "well scaled, broken or inconclusive") +
+            variable("double mean(schedule, x): nan 1 2 41 nan 42", curves, "1") +
+            variable("double delta(schedule, x): nan 3 4 3 nan 4", curves, "1") +
+            variable("double between(schedule, x): nan 5 6 5 nan 6", curves, "1") +
+            variable("double within(schedule, x): nan 7 8 7 nan 8", curves, "1") +
+            variable("double deterministic(schedule, x): nan 9 10 9 nan 10", curves, "1") +
+            variable("double tuples(schedule, x): nan 11 12 11 nan 12", curves, "1") +
+            variable("double floor_over_seeds(schedule, x): nan 13 14 13 nan 14", curves, "1") +
+            variable(
+                "double normalised(schedule, size, x): nan 31 32 nan 21 22 nan nan nan 51 nan 52 nan nan nan 61 nan 62",
+                "(L(x t*) - L0)/(L(t*) - L0), mean over seeds", "1") +
+            variable("double horizon(schedule, size): 300 700 nan 310 nan 1500", "t*", "steps") +
+            variable("double loss_floor(schedule): 0.25 0.75", "loss_floor", "1") +
+            variable("double loss_floor_low(schedule): 0.125 0.125", "loss_floor_low", "1") +
+            variable("double loss_floor_high(schedule): 0.375 0.375", "loss_floor_high", "1") +
+            variable("double horizon_prefactor(schedule): 4 nan", "horizon_prefactor", "1") +
+            variable("double horizon_exponent(schedule): 1.25 nan", "horizon_exponent", "1") +
+            variable("double spread(schedule): 0.4375 0.4375", "spread", "1") +
+            variable("double spread_low(schedule): 0.40625 0.40625", "spread_low", "1") +
+            variable("double spread_high(schedule): 0.46875 0.46875", "spread_high", "1") +
+            variable("double supercollapse(schedule): 0.5 0.5", "supercollapse", "1") +
+            variable("double supercollapse_low(schedule): 0.28125 0.28125", "supercollapse_low", "1") +
+            variable("double supercollapse_high(schedule): 0.78125 0.78125", "supercollapse_high", "1") +
+            variable("double end_slope(schedule): -0.75 -0.75", "end_slope", "1") + R"(  Conventions: 'CF-1.10'
   kind: 'collapse'
   files: 'a.csv, b.csv'
 )");
@@ -161,25 +117,15 @@ TEST_CASE("of an experiment: its curves over size and x, its columns over x") {
   r.theory_spread.mean_of = {{1, 2}, {3, 4}};
   r.verdict.spread = 0.125;
   r.predicted_supercollapse = 0.5;
-  CHECK(held(folder, cli::scaling_netcdf(r, {{"x", {0.5, 1}}, {"limit", {5, 6}}}, "as told", "a title", "e.toml",
-                                         "c.nc")) == R"(size = 2
+  CHECK(held(folder,
+             cli::scaling_netcdf(r, {{"x", {0.5, 1}}, {"limit", {5, 6}}}, "as told", "a title", "e.toml", "c.nc")) ==
+        R"(size = 2
 x = 2
-double size(size): 8 16
-  units: '1'
-  long_name: 'of the model'
-double horizon(size): 300 700
-  units: 'steps'
-  long_name: 't*'
-double normalised(size, x): 1 2 3 4
-  units: '1'
-  long_name: '(L(x t*) - L0)/(L(t*) - L0) of the theory'
-double x(x): 0.5 1
-  units: '1'
-  long_name: 'x'
-double limit(x): 5 6
-  units: '1'
-  long_name: 'limit'
-  Conventions: 'CF-1.10'
+)" + variable("double size(size): 8 16", "of the model", "1") +
+            variable("double horizon(size): 300 700", "t*", "steps") +
+            variable("double normalised(size, x): 1 2 3 4", "(L(x t*) - L0)/(L(t*) - L0) of the theory", "1") +
+            variable("double x(x): 0.5 1", "x", "1") + variable("double limit(x): 5 6", "limit", "1") +
+            R"(  Conventions: 'CF-1.10'
   kind: 'collapse'
   files: 'e.toml'
   title: 'a title'

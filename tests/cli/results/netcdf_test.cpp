@@ -20,6 +20,7 @@ using namespace edgewise::cli;
 using testing::Folder;
 using testing::same;
 using testing::sample_result;
+using testing::variable;
 
 TEST_CASE("every kind of result reads back the same") {
   const Folder folder;
@@ -83,39 +84,24 @@ double width(step): 4 5 6
     field.values = {{next, next + 1}, {next + 2, next + 3}};
     next += 4;
   }
-  CHECK(held(result) == R"(step = 2
+  CHECK(
+      held(result) ==
+      R"(step = 2
 observable = 2
-double step(step): 10 30
-  units: '1'
-  long_name: 'optimizer steps taken'
-string observable(observable): 'risk' 'width'
+)" + variable("double step(step): 10 30", "optimizer steps taken", "1") +
+          R"(string observable(observable): 'risk' 'width'
 string observable_units(observable): 'MSE' ''
 string observable_long_name(observable): 'half of it' 'of the peak'
-double theory(observable, step): 1 2 3 4
-  units: 'of the observable'
-  long_name: 'value predicted by the theory'
-double mc_mean(observable, step): 5 6 7 8
-  units: 'of the observable'
-  long_name: 'mean over replicas'
-double mc_sem(observable, step): 9 10 11 12
-  units: 'of the observable'
-  long_name: 'standard error of the mean'
-double z(observable, step): 13 14 15 16
-  units: '1'
-  long_name: 'discrepancy in standard errors'
-double theory_std(observable, step): 17 18 19 20
-  units: 'of the observable'
-  long_name: 'predicted standard deviation of one run'
-double mc_q05(observable, step): 21 22 23 24
-  units: 'of the observable'
-  long_name: '5% quantile over replicas'
-double mc_q50(observable, step): 25 26 27 28
-  units: 'of the observable'
-  long_name: 'median over replicas'
-double mc_q95(observable, step): 29 30 31 32
-  units: 'of the observable'
-  long_name: '95% quantile over replicas'
-  kind: 'validation'
+)" + variable("double theory(observable, step): 1 2 3 4", "value predicted by the theory", "of the observable") +
+          variable("double mc_mean(observable, step): 5 6 7 8", "mean over replicas", "of the observable") +
+          variable("double mc_sem(observable, step): 9 10 11 12", "standard error of the mean", "of the observable") +
+          variable("double z(observable, step): 13 14 15 16", "discrepancy in standard errors", "1") +
+          variable("double theory_std(observable, step): 17 18 19 20", "predicted standard deviation of one run",
+                   "of the observable") +
+          variable("double mc_q05(observable, step): 21 22 23 24", "5% quantile over replicas", "of the observable") +
+          variable("double mc_q50(observable, step): 25 26 27 28", "median over replicas", "of the observable") +
+          variable("double mc_q95(observable, step): 29 30 31 32", "95% quantile over replicas", "of the observable") +
+          R"(  kind: 'validation'
   Conventions: 'CF-1.10'
 )");
 }

@@ -84,4 +84,10 @@ inline std::string netcdf_text(const std::string& path) {
   return out;
 }
 
+/// Of netcdf_text a variable with a long name, and a unit unless that is empty; `head` as "double loss(size, x): 1 2 3 4".
+inline std::string variable(const std::string& head, const std::string& long_name, const std::string& units = "") {
+  return head + "\n" + (units.empty() ? "" : fmt::format("  units: '{}'\n", units)) +
+         fmt::format("  long_name: '{}'\n", long_name);
+}
+
 }  // namespace edgewise::cli::testing

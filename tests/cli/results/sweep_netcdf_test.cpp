@@ -15,6 +15,7 @@
 using namespace edgewise;
 using namespace edgewise::cli;
 using cli::testing::Folder;
+using cli::testing::variable;
 using validation::CellState;
 using validation::SweepTable;
 using validation::testing::sample_sweep;
@@ -128,7 +129,8 @@ std::string held(const Folder& folder, const SweepTable& table) {
 
 TEST_CASE("all that the file of a sweep holds") {
   const Folder folder;
-  CHECK(held(folder, solid()) == R"(a = 3
+  CHECK(held(folder, solid()) ==
+        R"(a = 3
 b = 2
 c = 2
 label_rule = 2
@@ -162,43 +164,37 @@ int label(a, b, c): -1 -1 1 1 0 0 0 0 1 0 1 0
   flag_values: 0 1
   flag_meanings: 'low_one high'
   _FillValue: -1
-string label_name(a, b, c): '' '' 'high' 'high' 'low one' 'low one' 'low one' 'low one' 'high' 'low one' 'high' 'low one'
-  long_name: 'first label whose rule holds'
-int state(a, b, c): 2 0 1 1 1 1 1 1 1 1 1 1
+)" +
+            variable("string label_name(a, b, c): '' '' 'high' 'high' 'low one' 'low one' 'low one' 'low one' 'high' "
+                     "'low one' 'high' 'low one'",
+                     "first label whose rule holds") +
+            R"(int state(a, b, c): 2 0 1 1 1 1 1 1 1 1 1 1
   long_name: 'what became of the cell'
   flag_values: 0 1 2
   flag_meanings: 'pending finished failed'
-string failure(a, b, c): 'broke' '' '' '' '' '' '' '' '' '' '' ''
-  long_name: 'why the cell failed'
-double seconds(a, b, c): 0.5 0 4 4 1 1 1 1 2 2 2 2
-  units: 's'
-  long_name: 'wall time of the cell'
-string label_rule(label_rule): 'low one' 'high'
-  long_name: 'name of the label'
-string label_rule_when(label_rule): 'a < 3' ''
-  long_name: 'rule of the label, in axes and measures'
-string label_rule_predicted(label_rule): '' ''
-  long_name: 'where the theory puts the label'
-double measured_boundary_a(measured_point): 1.41421356237 1.41421356237 1.41421356237 1.41421356237 2.82842712475 2.82842712475 2.82842712475
-  units: '1'
-  long_name: 'a of the measured boundaries'
-double measured_boundary_b(measured_point): -0.5 0 1 1.5 1.5 1 0.5
-  units: '1'
-  long_name: 'b of the measured boundaries'
-double measured_boundary_c(measured_point): 7 7 7 7 9 9 9
-  units: '1'
-  long_name: 'c of the measured boundaries'
-int measured_boundary_curve(measured_point): 0 0 0 0 1 1 1
-  long_name: 'number of the curve that the point is on'
-string measured_boundary_name(measured_curve): 'low one | high' 'low one | high'
-  long_name: 'the labels on either side'
-  Conventions: 'CF-1.10'
+)" + variable("string failure(a, b, c): 'broke' '' '' '' '' '' '' '' '' '' '' ''", "why the cell failed") +
+            variable("double seconds(a, b, c): 0.5 0 4 4 1 1 1 1 2 2 2 2", "wall time of the cell", "s") +
+            variable("string label_rule(label_rule): 'low one' 'high'", "name of the label") +
+            variable("string label_rule_when(label_rule): 'a < 3' ''", "rule of the label, in axes and measures") +
+            variable("string label_rule_predicted(label_rule): '' ''", "where the theory puts the label") +
+            variable("double measured_boundary_a(measured_point): 1.41421356237 1.41421356237 1.41421356237 "
+                     "1.41421356237 2.82842712475 2.82842712475 2.82842712475",
+                     "a of the measured boundaries", "1") +
+            variable("double measured_boundary_b(measured_point): -0.5 0 1 1.5 1.5 1 0.5",
+                     "b of the measured boundaries", "1") +
+            variable("double measured_boundary_c(measured_point): 7 7 7 7 9 9 9", "c of the measured boundaries", "1") +
+            variable("int measured_boundary_curve(measured_point): 0 0 0 0 1 1 1",
+                     "number of the curve that the point is on") +
+            variable("string measured_boundary_name(measured_curve): 'low one | high' 'low one | high'",
+                     "the labels on either side") +
+            R"(  Conventions: 'CF-1.10'
   kind: 'sweep'
   title: 'solid'
   sweep: '[sweep]'
   comparison: ''
 )");
-  CHECK(held(folder, flat()) == R"(w = 2
+  CHECK(held(folder, flat()) ==
+        R"(w = 2
 a = 3
 label_rule = 2
 boundary_rule = 2
@@ -225,66 +221,44 @@ int label(w, a): 0 1 1 0 0 1
   flag_values: 0 1
   flag_meanings: 'low high'
   _FillValue: -1
-string label_name(w, a): 'low' 'high' 'high' 'low' 'low' 'high'
-  long_name: 'first label whose rule holds'
-int state(w, a): 1 1 1 1 1 1
+)" + variable("string label_name(w, a): 'low' 'high' 'high' 'low' 'low' 'high'", "first label whose rule holds") +
+            R"(int state(w, a): 1 1 1 1 1 1
   long_name: 'what became of the cell'
   flag_values: 0 1 2
   flag_meanings: 'pending finished failed'
-string failure(w, a): '' '' '' '' '' ''
-  long_name: 'why the cell failed'
-double seconds(w, a): 0.25 0.25 0.25 0.25 0.25 0.25
-  units: 's'
-  long_name: 'wall time of the cell'
-string label_rule(label_rule): 'low' 'high'
-  long_name: 'name of the label'
-string label_rule_when(label_rule): 'm < 1' ''
-  long_name: 'rule of the label, in axes and measures'
-string label_rule_predicted(label_rule): 'a < 0.75' '1'
-  long_name: 'where the theory puts the label'
-string boundary_rule(boundary_rule): 'edge' 'far'
-  long_name: 'name of the predicted boundary'
-string boundary_rule_zero(boundary_rule): 'a - 0.75' 'a - 1.5'
-  long_name: 'formula whose zeros it is'
-string boundary_rule_when(boundary_rule): '' 'a > 1'
-  long_name: 'where it is'
-double measured_boundary_w(measured_point): 0 1
-  units: '1'
-  long_name: 'w of the measured boundaries'
-double measured_boundary_a(measured_point): 0.5 1.5
-  units: '1'
-  long_name: 'a of the measured boundaries'
-int measured_boundary_curve(measured_point): 0 1
-  long_name: 'number of the curve that the point is on'
-string measured_boundary_name(measured_curve): 'low | high' 'low | high'
-  long_name: 'the labels on either side'
-double predicted_boundary_w(predicted_point): 0 0 1 1
-  units: '1'
-  long_name: 'w of the predicted boundaries'
-double predicted_boundary_a(predicted_point): 0.75 1.5 0.75 1.5
-  units: '1'
-  long_name: 'a of the predicted boundaries'
-int predicted_boundary_curve(predicted_point): 0 1 2 3
-  long_name: 'number of the curve that the point is on'
-string predicted_boundary_name(predicted_curve): 'edge' 'far' 'edge' 'far'
-  long_name: 'the predicted boundary'
-string distance_boundary(distance): 'low | high' 'edge' 'far'
-  long_name: 'the boundary whose points are looked at'
-string distance_of(distance): 'measured' 'predicted' 'predicted'
-  long_name: 'measured: from the predicted ones; predicted: from the measured ones'
-double distance_mean_cells(distance): 0.125 0.5 0.5
-  units: 'grid cells'
-  long_name: 'mean distance to the nearest of them'
-double distance_max_cells(distance): 0.25 0.75 1
-  units: 'grid cells'
-  long_name: 'largest distance to the nearest of them'
-double distance_mean_share(distance): 0.0625 0.25 0.25
-  units: 'lengths of the axes'
-  long_name: 'mean distance to the nearest of them'
-double distance_max_share(distance): 0.125 0.375 0.5
-  units: 'lengths of the axes'
-  long_name: 'largest distance to the nearest of them'
-  Conventions: 'CF-1.10'
+)" + variable("string failure(w, a): '' '' '' '' '' ''", "why the cell failed") +
+            variable("double seconds(w, a): 0.25 0.25 0.25 0.25 0.25 0.25", "wall time of the cell", "s") +
+            variable("string label_rule(label_rule): 'low' 'high'", "name of the label") +
+            variable("string label_rule_when(label_rule): 'm < 1' ''", "rule of the label, in axes and measures") +
+            variable("string label_rule_predicted(label_rule): 'a < 0.75' '1'", "where the theory puts the label") +
+            variable("string boundary_rule(boundary_rule): 'edge' 'far'", "name of the predicted boundary") +
+            variable("string boundary_rule_zero(boundary_rule): 'a - 0.75' 'a - 1.5'", "formula whose zeros it is") +
+            variable("string boundary_rule_when(boundary_rule): '' 'a > 1'", "where it is") +
+            variable("double measured_boundary_w(measured_point): 0 1", "w of the measured boundaries", "1") +
+            variable("double measured_boundary_a(measured_point): 0.5 1.5", "a of the measured boundaries", "1") +
+            variable("int measured_boundary_curve(measured_point): 0 1", "number of the curve that the point is on") +
+            variable("string measured_boundary_name(measured_curve): 'low | high' 'low | high'",
+                     "the labels on either side") +
+            variable("double predicted_boundary_w(predicted_point): 0 0 1 1", "w of the predicted boundaries", "1") +
+            variable("double predicted_boundary_a(predicted_point): 0.75 1.5 0.75 1.5", "a of the predicted boundaries",
+                     "1") +
+            variable("int predicted_boundary_curve(predicted_point): 0 1 2 3",
+                     "number of the curve that the point is on") +
+            variable("string predicted_boundary_name(predicted_curve): 'edge' 'far' 'edge' 'far'",
+                     "the predicted boundary") +
+            variable("string distance_boundary(distance): 'low | high' 'edge' 'far'",
+                     "the boundary whose points are looked at") +
+            variable("string distance_of(distance): 'measured' 'predicted' 'predicted'",
+                     "measured: from the predicted ones; predicted: from the measured ones") +
+            variable("double distance_mean_cells(distance): 0.125 0.5 0.5", "mean distance to the nearest of them",
+                     "grid cells") +
+            variable("double distance_max_cells(distance): 0.25 0.75 1", "largest distance to the nearest of them",
+                     "grid cells") +
+            variable("double distance_mean_share(distance): 0.0625 0.25 0.25", "mean distance to the nearest of them",
+                     "lengths of the axes") +
+            variable("double distance_max_share(distance): 0.125 0.375 0.5", "largest distance to the nearest of them",
+                     "lengths of the axes") +
+            R"(  Conventions: 'CF-1.10'
   kind: 'sweep'
   title: 'flat'
   comparison: 'labels as predicted: 5 of 6 cells

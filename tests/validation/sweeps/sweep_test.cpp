@@ -297,33 +297,16 @@ replicas = 2
 
 TEST_CASE("a cell that diverges keeps no early value, and no label that goes by one") {
   const std::string text = R"toml(
-[sweep]
-do = "solve"
-[[axis]]
-key = "optimizer.learning_rate"
-name = "eta"
-values = [0.005, 0.05]
-[[measure]]
-name = "final"
-observable = "excess_mse"
-[[measure]]
-name = "exponent"
-kind = "slope"
-observable = "excess_mse"
-[[label]]
-name = "learns"
-when = "final < 1.5"
-[[label]]
-name = "fails"
+sweep.do = "solve"
+axis = [{key = "optimizer.learning_rate", name = "eta", values = [0.005, 0.05]}]
+measure = [
+  {name = "final", observable = "excess_mse"}, {name = "exponent", kind = "slope", observable = "excess_mse"}]
+label = [{name = "learns", when = "final < 1.5"}, {name = "fails"}]
 [experiment]
 model = "least-squares"
-[experiment.spectrum]
-kind = "isotropic"
-dimension = 100
-[experiment.optimizer]
-batch = 1
-[experiment.time]
-at = [50, 500, 5000]
+spectrum = {kind = "isotropic", dimension = 100}
+optimizer.batch = 1
+time.at = [50, 500, 5000]
 )toml";
   const Sweep sweep = sweep_of(text);
   // eta_max = 2/(d + 2): the second rate grows by 1.15 a step, and ends after some 1600.
@@ -356,24 +339,14 @@ TEST_CASE("a slip in the name of a finding, and a near miss of a report, are tol
 }
 
 TEST_CASE("a cell's values as they are set: whole numbers, numbers too large for that, yes and no, words") {
-  const Sweep sweep = sweep_of(R"toml([sweep]
-do = "solve"
-[[axis]]
-key = "a.x"
-values = [-3.0, 0.5, 9007199254740992.0, 9007199254740994.0]
-[[axis]]
-key = "a.flag"
-values = ["true", "false", "maybe"]
-[[derived]]
-key = "b.half"
-value = "x/2"
-[[derived]]
-key = "b.whole"
-value = "2*x"
-[[measure]]
-name = "end"
-[experiment]
-model = "x"
+  const Sweep sweep = sweep_of(R"toml(
+sweep.do = "solve"
+axis = [
+  {key = "a.x", values = [-3.0, 0.5, 9007199254740992.0, 9007199254740994.0]},
+  {key = "a.flag", values = ["true", "false", "maybe"]}]
+derived = [{key = "b.half", value = "x/2"}, {key = "b.whole", value = "2*x"}]
+measure = [{name = "end"}]
+experiment.model = "x"
 )toml");
   REQUIRE(sweep.cells() == 12);
   const std::vector<settings::Value> x{std::int64_t{-3}, 0.5, std::int64_t{9007199254740992}, 9007199254740994.0};
@@ -393,27 +366,13 @@ model = "x"
 
 TEST_CASE(
     "labels: the first whose formula is true, none where it is no number or nothing holds; formulas know all names") {
-  const std::string text = R"toml([sweep]
-do = "solve"
-[[axis]]
-key = "a.x"
-values = [1, 2]
-[[derived]]
-name = "d"
-value = "10*x + cell"
-[[measure]]
-name = "m"
-[[label]]
-name = "unknown"
-when = "sqrt(m)"
-[[label]]
-name = "far"
-when = "d > 20"
-[[label]]
-name = "near"
-when = "x < 2"
-[experiment]
-model = "x"
+  const std::string text = R"toml(
+sweep.do = "solve"
+axis = [{key = "a.x", values = [1, 2]}]
+derived = [{name = "d", value = "10*x + cell"}]
+measure = [{name = "m"}]
+label = [{name = "unknown", when = "sqrt(m)"}, {name = "far", when = "d > 20"}, {name = "near", when = "x < 2"}]
+experiment.model = "x"
 )toml";
   const Sweep sweep = sweep_of(text);
   const auto label = [&](std::size_t cell, double m) { return sweep.label(cell, std::vector<double>{m}); };
@@ -460,29 +419,15 @@ TEST_CASE("what a table says of where it comes from") {
 }
 
 TEST_CASE("zero has no sign in a cell, and a variant's error its name") {
-  const std::string text = R"toml([sweep]
-do = "solve"
-[[axis]]
-key = "noise.variance"
-name = "v"
-values = [0.0, 0.1]
-[[measure]]
-name = "zero"
-kind = "value"
-value = "-v"
-[[measure]]
-name = "after"
-kind = "value"
-value = "2 + zero"
+  const std::string text = R"toml(
+sweep.do = "solve"
+axis = [{key = "noise.variance", name = "v", values = [0.0, 0.1]}]
+measure = [{name = "zero", kind = "value", value = "-v"}, {name = "after", kind = "value", value = "2 + zero"}]
 [experiment]
 model = "least-squares"
-[experiment.spectrum]
-kind = "isotropic"
-dimension = 5
-[experiment.optimizer]
-learning_rate = 0.1
-[experiment.time]
-steps = 3
+spectrum = {kind = "isotropic", dimension = 5}
+optimizer.learning_rate = 0.1
+time.steps = 3
 )toml";
   const CellResult cell = sweep_of(text).compute(0);
   CHECK(cell.measures[0] == 0);
@@ -495,41 +440,19 @@ steps = 3
 
 TEST_CASE(
     "a validated cell is the verdict of its own theory and simulation, with findings where a measure asks for them") {
-  const std::string text = R"toml([sweep]
-do = "validate"
-[[axis]]
-key = "noise.variance"
-name = "v"
-values = [0.1, 0.4]
-[[measure]]
-name = "verdict"
-kind = "verdict"
-[[measure]]
-name = "simulated"
-observable = "risk"
-source = "simulation"
-[[measure]]
-name = "solved"
-observable = "risk"
-[[measure]]
-name = "norm"
-kind = "finding"
-finding = "kernel_norm"
+  const std::string text = R"toml(
+sweep.do = "validate"
+axis = [{key = "noise.variance", name = "v", values = [0.1, 0.4]}]
+measure = [
+  {name = "verdict", kind = "verdict"}, {name = "simulated", observable = "risk", source = "simulation"},
+  {name = "solved", observable = "risk"}, {name = "norm", kind = "finding", finding = "kernel_norm"}]
 [experiment]
 model = "least-squares"
-[experiment.spectrum]
-kind = "isotropic"
-dimension = 6
-[experiment.optimizer]
-learning_rate = 0.05
-[experiment.time]
-steps = 20
-points = 4
-[experiment.monte_carlo]
-replicas = 60
-seed = 9
-[experiment.verdict]
-resolution = 0.9
+spectrum = {kind = "isotropic", dimension = 6}
+optimizer.learning_rate = 0.05
+time = {steps = 20, points = 4}
+monte_carlo = {replicas = 60, seed = 9}
+verdict.resolution = 0.9
 )toml";
   const Sweep sweep = sweep_of(text);
   sweep.check();
@@ -565,19 +488,11 @@ TEST_CASE("a slip in the name of a prediction, or a near miss of a word, is told
                "\"\n[[axis]]\nkey = \"data.epsilon\"\nvalues = [0.02]\n[[measure]]\nname = \"x\"\n" + measure + R"toml(
 [experiment]
 model = "quadratic-map"
-[experiment.initial]
-residual = -0.1
-minimum_sharpness = 2.15
-invariant = 0.0
-[experiment.optimizer]
-kind = "gd"
-[experiment.theory]
-method = "central-flow"
-[experiment.time]
-steps = 100
-points = 4
-[experiment.monte_carlo]
-replicas = 2
+initial = {residual = -0.1, minimum_sharpness = 2.15, invariant = 0.0}
+optimizer.kind = "gd"
+theory.method = "central-flow"
+time = {steps = 100, points = 4}
+monte_carlo.replicas = 2
 )toml")
           .check();
     });

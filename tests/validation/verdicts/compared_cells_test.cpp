@@ -15,10 +15,8 @@
 #include "tests/validation/verdicts/sample_shape.hpp"
 
 using namespace edgewise;
+using namespace edgewise::tests;
 using namespace edgewise::validation;
-using edgewise::tests::Approx;
-using edgewise::tests::Shape;
-using edgewise::tests::shape;
 
 namespace {
 

@@ -16,10 +16,8 @@
 #include "validation/monte_carlo/statistics.hpp"
 
 using namespace edgewise;
+using namespace edgewise::tests;
 using namespace edgewise::validation;
-using edgewise::tests::Approx;
-using edgewise::tests::Shape;
-using edgewise::tests::shape;
 
 namespace {
 

@@ -17,11 +17,9 @@
 #include "validation/verdicts/verdict.hpp"
 
 using namespace edgewise;
+using namespace edgewise::tests;
 using namespace edgewise::validation;
 using edgewise::expected::holds;
-using edgewise::tests::Approx;
-using edgewise::tests::Shape;
-using edgewise::tests::shape;
 
 namespace {
 

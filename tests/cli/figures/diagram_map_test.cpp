@@ -70,11 +70,16 @@ set ylabel "y" noenhanced
 set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
 )";
 
+/// The borders at y = 1.5, the measured one and the predicted one.
+const std::string border = "0.5 1.5\n1 1.5\n2 1.5\n3 1.5\n3.5 1.5\n\nEOD\n";
+const std::string predicted = "0.5 1.5\n... 240 rows\n3.5 1.5\n\nEOD\n";
+
 }  // namespace
 
 TEST_CASE("a map of labels: areas as few rectangles, names, borders") {
-  CHECK(drawn(grid()) ==
-        axes + R"(set xlabel "x α\n{/*0.8 labels as predicted in 6 of 6 cells}\n{/*0.3  }" enhanced offset 0,0.3
+  CHECK(
+      drawn(grid()) ==
+      axes + R"(set xlabel "x α\n{/*0.8 labels as predicted in 6 of 6 cells}\n{/*0.3  }" enhanced offset 0,0.3
 set ylabel "y" noenhanced
 set key outside center bottom horizontal maxcols 2 Left reverse samplen 2.6 spacing 1.15
 set label "low" at graph 0.5000, graph 0.2500 center noenhanced front
@@ -86,20 +91,10 @@ $m3b1 << EOD
 2 2 0.5 3.5 1.5 2.5
 EOD
 $m3b2 << EOD
-0.5 1.5
-1 1.5
-2 1.5
-3 1.5
-3.5 1.5
-
-EOD
-$m3b3 << EOD
-0.5 1.5
-... 240 rows
-3.5 1.5
-
-EOD
-plot $m3b0 using 1:2:3:4:5:6 with boxxyerror fc rgb '#8FC1DE' fs solid 1.0 border lc rgb '#8FC1DE' lw 0.3 notitle, \
+)" + border +
+          R"($m3b3 << EOD
+)" + predicted +
+          R"(plot $m3b0 using 1:2:3:4:5:6 with boxxyerror fc rgb '#8FC1DE' fs solid 1.0 border lc rgb '#8FC1DE' lw 0.3 notitle, \
      $m3b1 using 1:2:3:4:5:6 with boxxyerror fc rgb '#EDB58C' fs solid 1.0 border lc rgb '#EDB58C' lw 0.3 notitle, \
      $m3b2 using 1:2 with lines lw 1.4 lc rgb '#222222' title "measured boundary" noenhanced, \
      $m3b3 using 1:2 with lines lw 2.2 dt (8,5) lc rgb 'black' title "predicted boundary" noenhanced
@@ -237,20 +232,10 @@ $m3b0 << EOD
 3 2 2.5 3.5 1.5 2.5 6
 EOD
 $m3b1 << EOD
-0.5 1.5
-1 1.5
-2 1.5
-3 1.5
-3.5 1.5
-
-EOD
-$m3b2 << EOD
-0.5 1.5
-... 240 rows
-3.5 1.5
-
-EOD
-plot $m3b0 using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc palette notitle, \
+)" + border +
+          R"($m3b2 << EOD
+)" + predicted +
+          R"(plot $m3b0 using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc palette notitle, \
      $m3b1 using 1:2 with lines lw 4 lc rgb 'white' notitle, \
      $m3b1 using 1:2 with lines lw 1.4 lc rgb '#222222' title "measured boundary" noenhanced, \
      $m3b2 using 1:2 with lines lw 4 lc rgb 'white' notitle, \
@@ -302,12 +287,8 @@ $m3b6 << EOD
 
 EOD
 $m3b7 << EOD
-0.5 1.5
-... 240 rows
-3.5 1.5
-
-EOD
-plot $m3b0 using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc palette notitle, \
+)" + predicted +
+            R"(plot $m3b0 using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc palette notitle, \
      $m3b1 using 1:2:3:4:5:6 with boxxyerror fc rgb '#C8C8C8' fs solid 1.0 border lc rgb '#C8C8C8' lw 0.3 title "not defined" noenhanced, \
      $m3b2 using 1:2:3:4:5:6 with boxxyerror fc rgb '#E0E0E0' fs solid 1.0 border lc rgb '#E0E0E0' lw 0.3 notitle, \
      $m3b3 using 1:2 with lines lw 0.7 lc rgb '#808080' notitle, \

@@ -72,6 +72,13 @@ std::string plots(const std::string& script) {
   });
 }
 
+/// What is plotted of a theory with a band, its first block, that ends at its validity.
+const std::string theory_and_band =
+    R"(plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder title "theory, ± 2 s.d. of one run" noenhanced, \
+     $p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#0072B2' title "theory, beyond its validity" noenhanced, \
+     $p0s2 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
+)";
+
 /// What is plotted of a simulation whose runs have a band, its first block, and bars, its second.
 const std::string runs_and_band =
     R"(plot $p0s0 using 1:2:3 with filledcurves fc rgb '#D55E00' fs transparent solid 0.2 noborder title "simulation, 5–95% of runs" noenhanced, \
@@ -170,10 +177,7 @@ $p0s2 << EOD
 150 5.5
 200 5
 EOD
-plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder title "theory, ± 2 s.d. of one run" noenhanced, \
-     $p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#0072B2' title "theory, beyond its validity" noenhanced, \
-     $p0s2 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
-)");
+)" + theory_and_band);
   // Without one the recorded steps are drawn; divergence in the left half is told to its right.
   r.curve.reset();
   r.provenance.back() = attribute("diverged_at", 150.0);
@@ -194,10 +198,7 @@ $p0s2 << EOD
 100 6
 200 5
 EOD
-plot $p0s0 using 1:2:3 with filledcurves fc rgb '#0072B2' fs transparent solid 0.2 noborder title "theory, ± 2 s.d. of one run" noenhanced, \
-     $p0s1 using 1:2 with lines lw 1.6 dt 2 lc rgb '#0072B2' title "theory, beyond its validity" noenhanced, \
-     $p0s2 using 1:2 with lines lw 2 lc rgb '#0072B2' title "theory" noenhanced
-)");
+)" + theory_and_band);
   // That of a validation is the runs' own band.
   Result v = result_of(ResultKind::validation, "t", {100, 300}, {{6, 4}, {}, {}, {}, {0.1, 0.1}});
   v.curve = TheoryCurve{{100, 200, 300}, {{6, 5, 4}}, {{0.1, 0.2, 0.3}}};

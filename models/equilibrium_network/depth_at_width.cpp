@@ -204,9 +204,9 @@ class WidthWalk {
 
 }  // namespace
 
-double DepthAtWidth::continued(const std::vector<double>& values, double at_rest, std::uint64_t depth) const {
+double DepthAtWidth::continued(const std::vector<double>& values, double last, std::uint64_t depth) const {
   if (depth < values.size()) return values[depth];
-  return at_rest + (values.back() - at_rest) * std::pow(rate, static_cast<double>(depth - (values.size() - 1)));
+  return last + (values.back() - last) * std::pow(rate, static_cast<double>(depth - (values.size() - 1)));
 }
 
 DepthAtWidth depth_at_width(const Family& family, const StateFunction& phi, double q_h, bool gaussian_input,

@@ -22,7 +22,7 @@ struct DepthAtWidth {
   double variance_at(std::uint64_t depth) const { return continued(variance, variance_at_rest, depth); }
 
  private:
-  double continued(const std::vector<double>& values, double at_rest, std::uint64_t depth) const;
+  double continued(const std::vector<double>& values, double last, std::uint64_t depth) const;
 };
 inline constexpr std::uint64_t longest_at_width = 12;
 

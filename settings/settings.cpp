@@ -339,9 +339,10 @@ void check_size(const Table& table, const Parameter& p, const Value& value) {
   const double* x = std::get_if<double>(&value);
   if (!x || !std::isfinite(*x) || *x != std::floor(*x)) return;
   check_range(table, p, *x);
-  throw table.error(
-      p.name, fmt::format("must be a whole number from {} to {}, got {}", std::numeric_limits<std::int64_t>::min(),
-                          std::numeric_limits<std::int64_t>::max(), text_of(*x)));
+  using Limits = std::numeric_limits<std::int64_t>;
+  const std::int64_t least = std::isfinite(p.minimum) ? static_cast<std::int64_t>(p.minimum) : Limits::min();
+  throw table.error(p.name,
+                    fmt::format("must be a whole number from {} to {}, got {}", least, Limits::max(), text_of(*x)));
 }
 
 void check(const Table& table, const Parameter& p, const Value& value) {

@@ -107,7 +107,7 @@ class Huber final : public ResidualNonlinearity {
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const Truncated t = truncated(mean, std::sqrt(variance), h_);
     if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.mass, t.second + h_ * (h_ * t.outside), 2 * t.mass - 2 * h_ * t.edges};
+    return {t.mass, t.second + h_ * (h_ * t.outside), 2 * t.drift};
   }
 
   std::span<const double> kinks() const override { return kinks_; }

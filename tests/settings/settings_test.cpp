@@ -350,6 +350,8 @@ TEST_CASE("whole numbers as large as a double or a machine's word") {
     CHECK(said(large, integer("x", "")) ==
           "f: x: must be a whole number from -9223372036854775808 to 9223372036854775807, got " +
               text_of(std::stod(large)));
+  CHECK(said("1e300", integer("x", "").at_least(3)) ==
+        "f: x: must be a whole number from 3 to 9223372036854775807, got 1e+300");
   CHECK(said("inf", steps) == "f: x: must be a whole number, got inf");
   CHECK(said("2.5", steps) == "f: x: must be a whole number, got 2.5");
 }

@@ -268,17 +268,20 @@ TEST_CASE("centred residuals have the averages of those off centre by nothing") 
       const ResidualCoefficients centred = chi->gaussian(0, s * s), general = chi->gaussian(1e-200, s * s);
       CHECK(centred.mu == Approx(general.mu).epsilon(1e-13));
       CHECK(centred.q == Approx(general.q).epsilon(1e-13));
-      CHECK(centred.c2 == Approx(general.c2).epsilon(1e-13).scale(std::min(ratio, 1.0)));
+      CHECK(centred.c2 == Approx(general.c2).epsilon(1e-12).scale(std::min(ratio * ratio * ratio, 1.0)));
     }
 }
 
-TEST_CASE("rejection of nearly all residuals keeps the digits of what little is left") {
-  // E chi' = int r^2 p / s^2 over [-h, h] -> sqrt(2/pi) (h/s)^3 / 3, off centre too.
+TEST_CASE("thresholds below nearly all residuals keep the digits of what little is left") {
+  // E chi' of rejection = int r^2 p / s^2 over [-h, h] -> sqrt(2/pi) (h/s)^3 / 3, off centre too; E (chi^2)'' of clipping
+  // is twice that, which steps of 1/h multiply by their square.
   for (const double s : {1e3, 1e8, 1e15})
     for (const double mean : {0.0, 1e-200}) {
       CAPTURE(s);
       CHECK(rejection_nonlinearity(1)->gaussian(mean, s * s).mu ==
             Approx(std::sqrt(2 / 3.14159265358979324) / (3 * s * s * s)).epsilon(1e-6));
+      CHECK(huber_nonlinearity(1)->gaussian(mean, s * s).c2 ==
+            Approx(2 * std::sqrt(2 / 3.14159265358979324) / (3 * s * s * s)).epsilon(1e-6));
     }
 }
 

@@ -215,6 +215,7 @@ DepthAtWidth depth_at_width(const Family& family, const StateFunction& phi, doub
   const std::uint64_t last = std::min(depth, longest_at_width);
   const WidthMoments rest = width_moments(family, phi, q_h, gaussian_input, at);
   DepthAtWidth out{{0.0}, {0.0}, at.stability, rest.bias, std::max(0.0, rest.variance)};
+  if (last == 0) return out;
   WidthWalk walk(family, phi, q_h, at.g, last);
   for (std::uint64_t k = 1; k <= last; ++k) {
     const bool goes_on = walk.advance();

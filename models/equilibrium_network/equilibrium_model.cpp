@@ -206,12 +206,8 @@ class EquilibriumExperiment final : public Problem {
     const double equilibrium_length = q * finite_width_m1(p.family, p.g, n);
     // Of what is beyond 1/n: up to about (kurtosis/n)^2, relative.
     const bool claimed = p.family.orthogonal() || 2 * std::pow(m.kurtosis() / n, 2) < negligible_term;
-    const auto add_equilibrium = [&](const char* name, double value) {
-      add_constant(out, name, value);
-      if (!claimed || !observes_means()) out.columns.back().valid_from = infinity;
-    };
-    add_equilibrium("equilibrium_length", equilibrium_length);
-    if (p.correlation) add_equilibrium("equilibrium_overlap", *p.correlation * equilibrium_length);
+    add_equilibrium(out, "length", equilibrium_length, claimed);
+    if (p.correlation) add_equilibrium(out, "overlap", *p.correlation * equilibrium_length, claimed);
     if ((p.family.bi_invariant() && p.family.kind != FamilyKind::bi_invariant) || std::abs(p.family.tau) == 1) {
       for (const std::uint64_t k : p.depth.at) transient.push_back(worst_transient(p.family, p.g, k));
       out.columns.push_back({{"worst_transient", "1", "|W^k|^2 in operator norm"}, std::move(transient), {}});
@@ -277,8 +273,8 @@ class EquilibriumExperiment final : public Problem {
       spread = add_memoryless_curves(out, at, equilibrium_overlap);
     else
       add_curves_with_memory(out, at, equilibrium_overlap);
-    add_constant(out, "equilibrium_length", nonlinear_at_width(at).length);
-    if (p.correlation) add_constant(out, "equilibrium_overlap", equilibrium_overlap);
+    add_equilibrium(out, "length", nonlinear_at_width(at).length);
+    if (p.correlation) add_equilibrium(out, "overlap", equilibrium_overlap);
     if (!spread.empty())
       out.columns.push_back(
           {{"length_std", "1", "of |z_k|^2/n from draw to draw, to leading order in 1/n"}, std::move(spread), {}});
@@ -367,8 +363,10 @@ class EquilibriumExperiment final : public Problem {
     for (const Observable& o : equilibrium_observables(*problem_))
       if (o.name == name) out.columns.push_back({o, std::move(values), {}});
   }
-  void add_constant(Trajectory& out, std::string_view name, double value) const {
-    add(out, name, std::vector<double>(problem_->depth.at.size(), value));
+  /// Of the fixed point: a mean, which is not what draws that are ranked tell.
+  void add_equilibrium(Trajectory& out, const std::string& of, double value, bool claimed = true) const {
+    add(out, "equilibrium_" + of, std::vector<double>(problem_->depth.at.size(), value));
+    if (!claimed || !observes_means()) out.columns.back().valid_from = infinity;
   }
   /// Dimensions that weights mix: of a bi-invariant family those of its singular values that are not 0.
   double mixed_dimensions() const {

@@ -100,6 +100,9 @@ TEST_CASE("beyond the followed depth the term falls to that of the fixed point")
   CHECK(at.bias.back() == Approx(at.bias_at_rest).epsilon(0.1));
   CHECK(at.variance_at(100000) == width_moments(haar, phi, 0.5, false, rest).variance);
   CHECK(at.variance.back() == Approx(at.variance_at_rest).epsilon(0.1));
+  const DepthAtWidth start = depth_at_width(haar, phi, 0.5, false, rest, 0);  // z_0 = 0
+  CHECK(start.bias_at(0) == 0);
+  CHECK(start.variance_at(0) == 0);
   DepthAtWidth made;
   made.bias = {0, 1, 3};
   made.variance = {0, 4, 5};

@@ -389,6 +389,10 @@ TEST_CASE("curves are claimed where the width allows, and no deeper") {
   CHECK(claimed("width = 1000\n[input]\npower = 1e12").empty());
   CHECK(claimed("width = 85\n[monte_carlo]\ndraws = 11\nestimator = 'median'").empty());
   CHECK(judged_until("[network]\nactivation = 'tanh'\n[verdict]\nallowed = 0.02") == std::nullopt);
+  // The theory's fixed point is a mean, whatever error is accepted.
+  CHECK(claimed("width = 85\n[verdict]\nallowed = 0.02") == "length residual equilibrium_length length_std ");
+  CHECK(claimed("width = 85\n[verdict]\nallowed = 0.02\n[monte_carlo]\ndraws = 11\nestimator = 'median'") ==
+        "length residual length_std ");
   CHECK(judged_until("[network]\nactivation = 'linear'") == std::nullopt);
   // |W^k h|^2 = g^2k |h|^2 in every draw.
   CHECK(until("width = 5\nfamily = 'haar'") == std::nullopt);

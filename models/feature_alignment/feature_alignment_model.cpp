@@ -31,13 +31,16 @@ constexpr const char* page = "docs/theory/networks-and-kernels.md, section ";
 constexpr double largest_allowance = 0.2;
 
 /// How far the means of draws at dimension d may lie from the limit: O(1/d), more where a few readouts or labels carry the
-/// sums.
+/// sums. Of examples of a rank-one teacher the limit keeps the noise, tau(A^4) = c^2 (2 + c E y^4); the teacher adds
+/// 4/d, and alone it makes rho_C 1.
 struct FiniteSize {
   explicit FiniteSize(const QuadraticNet& net) {
     const std::vector<double> a = readout_moments(net), y = label_moments(net);
     const auto d = static_cast<double>(net.dimension);
     centred = std::max({1.0, net.width_ratio * a[8] / 20, net.examples_ratio * y[4] / 20}) / d;
-    uncentred = std::max(1.0, net.width_ratio * a[4] / 20) / d;
+    uncentred = (1 + net.width_ratio * (a[4] - 1) / 3) / d;
+    if (const double c = net.examples_ratio; net.label == LabelKind::rank_one && c > 0)
+      centred += (1 - limit(net).centred) * std::min(1.0, 4 / (d * c * c * (2 + c * y[4])));
   }
   double centred = 0, uncentred = 0;
 };
@@ -87,10 +90,13 @@ class QuadraticProblem final : public AlignmentProblem {
   Trajectory reference() const override {
     Trajectory out;
     out.method = "predictions about whole runs, no trajectory";
-    if (!(FiniteSize(*net_).centred < largest_allowance))
+    const FiniteSize allowed(*net_);
+    std::string unclaimed = allowed.centred < largest_allowance ? "" : "centred";
+    if (!(allowed.uncentred < largest_allowance)) unclaimed += unclaimed.empty() ? "uncentred" : " and uncentred";
+    if (!unclaimed.empty())
       out.warnings.push_back(fmt::format(
-          "at dimension {} draws may lie so far from the limit that nothing is claimed of their centred correlation",
-          net_->dimension));
+          "at dimension {} draws may lie so far from the limit that nothing is claimed of their {} correlation",
+          net_->dimension, unclaimed));
     return out;
   }
   std::vector<Prediction> predictions() const override {

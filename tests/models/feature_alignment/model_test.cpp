@@ -38,7 +38,16 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   const auto claims = problem->predictions();
   REQUIRE(claims.size() == 2);
   CHECK(claims[0].high - claims[0].nominal == Approx(105 * 2.0 / 20 / 250));
-  CHECK(claims[1].high - claims[1].nominal == Approx(1.0 / 250));
+  // Drawn at d = 60 and c_N = .1: .026(2) above the limit, 1.57/d; of readouts 1 (nine of ten) and 10, E a^4 = 8.42, at c_m = 10
+  // and c_N = 2 .37(1), 22/d.
+  CHECK(claims[1].high - claims[1].nominal == Approx((1 + 2 * 2.0 / 3) / 250));
+  const auto band = [](const std::string& keys) {
+    return prepare(quadratic("dimension = 60\n" + keys))->predictions().at(0);
+  };
+  // A rank-one teacher's examples, drawn at c_N = .01 and d = 30: .040 above the limit of noise, 1.2/d and all that 1 leaves.
+  CHECK(band("labels = 'rank-one'\nexamples_ratio = 0.1\nwidth_ratio = 0\n").high == Approx(1 + 1.0 / 60));
+  const models::Prediction many = band("labels = 'rank-one'\nexamples_ratio = 2\nwidth_ratio = 0\n");
+  CHECK(many.high - many.nominal == Approx(1.5 / 60 + (1 - many.nominal) * 4 / (60 * 4 * (2 + 2 * 15))));
   models::RecordedReplica run;
   const std::vector<std::string> names{"rho_c_1", "rho_u_1"};
   run.names = names;
@@ -47,7 +56,14 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   CHECK(*claims[1].statistic(run) == 0.4);
   // In one dimension O(1/d) allows every correlation.
   CHECK(prepare(quadratic("dimension = 1\n"))->predictions().empty());
-  CHECK(prepare(quadratic("dimension = 1\n"))->reference().warnings.size() == 1);
+  CHECK(prepare(quadratic("dimension = 1\n"))
+            ->reference()
+            .warnings.at(0)
+            .ends_with("their centred and uncentred correlation"));
+  CHECK(prepare(quadratic("width_ratio = 2\nreadout = 'gaussian'\ndimension = 30\n"))
+            ->reference()
+            .warnings.at(0)
+            .ends_with("of their centred correlation"));
   // Of real networks only a linear net of one output has a law.
   const auto network = [](const std::string& keys) {
     return prepare(

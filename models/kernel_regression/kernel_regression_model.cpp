@@ -114,8 +114,10 @@ class KernelRegression final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
+    std::vector<double> largest;  // E0 that is claimed
     for (const double n : setting_->shown) {
       const CurvePoint p = point(n);
+      largest.push_back(largest_overfitting(p, setting_->dimension));
       check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
       limit_truncation(out, p.truncation);
@@ -137,7 +139,7 @@ class KernelRegression final : public Problem {
       }
     }
     if (setting_->on_sphere) {
-      limit_overfitting(out, out.columns[3].value, setting_->dimension);
+      limit_overfitting(out, out.columns[3].value, largest);
       if (setting_->ridge > 0) limit_training(out);
     }
     begin_later(out, std::array<std::string_view, 2>{"train_mse", "kappa"});

@@ -118,11 +118,15 @@ class ModularTasks final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
-    std::vector<double> overfitting;
+    std::vector<double> overfitting, largest;
     for (const double n : setting_->shown) {
       const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
-      overfitting.push_back(std::max(mixture.overfitting, alone.overfitting));
-      check_excess(n, overfitting.back());
+      check_excess(n, std::max(mixture.overfitting, alone.overfitting));
+      const auto most = [&](const CurvePoint& p) { return largest_overfitting(p, setting_->family.dimension); };
+      const auto strain = [&](const CurvePoint& p) { return (p.overfitting - 1) / (most(p) - 1); };
+      const CurvePoint& worse = strain(mixture) < strain(alone) ? alone : mixture;
+      overfitting.push_back(worse.overfitting);
+      largest.push_back(most(worse));
       limit_validity(out, std::min(mixture.excess, alone.excess), power());
       limit_truncation(out, std::max(mixture.truncation, alone.truncation));
       out.steps.push_back(n);
@@ -130,7 +134,7 @@ class ModularTasks final : public Problem {
       out.columns[1].value.push_back(alone.excess);
       out.columns[2].value.push_back(mixture.kappa);
     }
-    limit_overfitting(out, overfitting, setting_->family.dimension);
+    limit_overfitting(out, overfitting, largest);
     begin_later(out, std::array<std::string_view, 1>{"kappa"});
     return out;
   }

@@ -111,11 +111,12 @@ CurvePoint LearningCurve::at(double n) const {
   out.kappa = kappa(n);
   const double kappa = out.kappa, fixed = ridge_ + levels_.tail;
   // n - sum m L^2 = sum m L (1 - L) + fixed/kappa, without cancellation.
-  double left = levels_.power_beyond, free = 0, squares = 0;
+  double left = levels_.power_beyond, being_learned = 0, free = 0, squares = 0;
   for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
     const double lambda = levels_.eigenvalue[i], share = lambda > 0 ? kappa / (lambda + kappa) : 1;
     left += share * share * levels_.power[i];
     const double learned = lambda > 0 ? lambda / (lambda + kappa) : 0;
+    being_learned += learned * share * share * levels_.power[i];
     free += levels_.multiplicity[i] * share * learned;
     squares += levels_.multiplicity[i] * learned * learned;
   }
@@ -123,6 +124,7 @@ CurvePoint LearningCurve::at(double n) const {
   out.overfitting = free > 0 ? n / free : infinity;
   if (noise_ > 0) out.excess += (out.overfitting - 1) * noise_;
   if (left > 0) out.excess += out.overfitting * left;
+  if (being_learned > 0) out.learned = out.overfitting * being_learned / out.excess;
   if (levels_.tail > 0 && kappa > 0 && out.excess > 0) {
     // Of the tail: sum m L^2, and sum m (lambda/kappa - L), by which kappa falls; at most.
     const double mu = tail_largest_, both = mu + kappa;

@@ -10,6 +10,7 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
+#include "models/ingredients/learning_curves/learning_curve.hpp"
 #include "settings/settings.hpp"
 
 namespace edgewise::models::ingredients::learning_curves {
@@ -47,9 +48,12 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power);
 /// The same before the first whose `truncation` (CurvePoint) is above `most_truncation`; `warn_of_truncation` says why.
 void limit_truncation(Trajectory& trajectory, double truncation);
 void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation);
-/// To be asked after all rows, with E0 in each: where it is large on a sphere of few dimensions nothing is claimed. Of what is
-/// left the claim is the last run of rows, or where there is none the first.
-void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, double dimension);
+/// The largest E0 on a sphere of R^d beside which an excess is claimed: 1 + (d - 1)/4, or where what is being learned is a share
+/// s of the excess 1 + sqrt((d - 1)/(32 s)), if that is less.
+double largest_overfitting(const CurvePoint& point, double dimension);
+/// To be asked after all rows, with E0 and the largest that is claimed in each. Of what is left the claim is the last run of
+/// rows, or where there is none the first.
+void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, std::span<const double> largest);
 /// `when_known`, or why `samples_for` has no number.
 std::string samples_text(double samples, const std::string& when_known);
 

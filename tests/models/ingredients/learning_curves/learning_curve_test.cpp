@@ -25,18 +25,20 @@ TEST_CASE("the curve solves its equations") {
   for (const double n : {0.3, 3.0, 20.0, 1e3, 1e9}) {
     CAPTURE(n);
     const CurvePoint p = curve.at(n);
-    double sum = (ridge + 0.05) / p.kappa, squares = 0, left = 0.02;
+    double sum = (ridge + 0.05) / p.kappa, squares = 0, left = 0.02, being_learned = 0;
     const Levels l = three();
     for (std::size_t i = 0; i < 3; ++i) {
       const double learned = l.eigenvalue[i] / (l.eigenvalue[i] + p.kappa);
       sum += l.multiplicity[i] * learned;
       squares += l.multiplicity[i] * learned * learned;
       left += (1 - learned) * (1 - learned) * l.power[i];
+      being_learned += learned * std::pow(p.kappa / (l.eigenvalue[i] + p.kappa), 2) * l.power[i];
     }
     CHECK(sum == Approx(n).epsilon(1e-11));
     const double overfitting = n / (n - squares);
     CHECK(p.overfitting == Approx(overfitting).epsilon(1e-9));
     CHECK(p.excess == Approx(overfitting * (left + noise) - noise).epsilon(1e-8));
+    CHECK(p.learned / being_learned == Approx(overfitting / p.excess).epsilon(1e-8));
     CHECK(p.train == Approx(std::pow(ridge / (n * p.kappa), 2) * (p.excess + noise)).epsilon(1e-12));
     const auto parts = curve.remaining(p.kappa);
     CHECK(parts[0] + parts[1] + parts[2] + 0.02 == Approx(left).epsilon(1e-12));

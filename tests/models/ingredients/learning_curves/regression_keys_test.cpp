@@ -9,10 +9,12 @@
 
 #include "models/framework/model.hpp"
 #include "numerics/constants.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
 using namespace edgewise::models::ingredients::learning_curves;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -77,12 +79,18 @@ TEST_CASE("claims end before small errors, and where little is followed") {
 }
 
 TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") {
-  // d = 5: above 2.
-  const auto limited = [](const std::vector<double>& overfitting) {
+  CurvePoint at;
+  CHECK(largest_overfitting(at, 5) == 2);
+  at.learned = 0.5;  // sqrt(4/16)
+  CHECK(largest_overfitting(at, 5) == Approx(1.5));
+  at.learned = 1e-3;
+  CHECK(largest_overfitting(at, 5) == 2);
+  const std::vector<double> largest(4, 2.0);
+  const auto limited = [&](const std::vector<double>& overfitting) {
     Trajectory out;
     out.steps = {1, 10, 100, 1000};
     out.columns.push_back({{"excess", "", ""}, {1, 1, 1, 1}, {}});
-    limit_overfitting(out, overfitting, 5);
+    limit_overfitting(out, overfitting, largest);
     return out;
   };
   const Trajectory none = limited({1, 2, 2, 1});
@@ -102,10 +110,10 @@ TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") 
   Trajectory cut;
   cut.steps = {1, 10, 100, 1000};
   cut.valid_until = 10;
-  limit_overfitting(cut, std::vector<double>{1, 1, 3, 3}, 5);
+  limit_overfitting(cut, std::vector<double>{1, 1, 3, 3}, largest);
   CHECK(cut.valid_until == 10);
   CHECK(cut.warnings.empty());
-  limit_overfitting(cut, std::vector<double>{1, 3, 3, 1}, 5);
+  limit_overfitting(cut, std::vector<double>{1, 3, 3, 1}, largest);
   CHECK(cut.valid_until == 1);
 }
 

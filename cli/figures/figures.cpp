@@ -74,9 +74,17 @@ const std::vector<double>* values_of(const Result& result, std::string_view fiel
 
 /// Everything one result shows of one observable.
 struct Parts {
-  Curve theory, beyond, predicted, points, quantiles;  ///< beyond: theory where it no longer claims to hold
+  Curve theory, before, beyond, predicted, points,
+      quantiles;  ///< before, beyond: theory where it does not claim to hold
   bool log_normal = false;
 };
+
+/// From which step on the theory of an observable claims to hold: line `theory_valid_from`, "NAME STEP, NAME STEP".
+double valid_from(const Result& result, const std::string& name) {
+  const std::string list = ", " + std::string(result.get("theory_valid_from")), key = ", " + name + " ";
+  const std::size_t at = list.find(key);
+  return at == std::string::npos ? 0 : std::strtod(list.c_str() + at + key.size(), nullptr);
+}
 
 Parts parts_of(const Result& result, std::size_t o) {
   Parts out;
@@ -99,12 +107,15 @@ Parts parts_of(const Result& result, std::size_t o) {
   const std::string_view last = result.get("theory_valid_until");
   const double until =
       last.empty() ? std::numeric_limits<double>::infinity() : std::strtod(std::string(last).c_str(), nullptr);
+  const double from = valid_from(result, result.observables[o].name);
   for (std::size_t t = 0; theory && t < theory_steps.size(); ++t) {
     const double x = theory_steps[t];
     if (!finite(x) || !finite((*theory)[t])) continue;
     if (x > until && out.beyond.x.empty() && !out.theory.x.empty())
       out.beyond.add(out.theory.x.back(), out.theory.y.back());
-    (x > until ? out.beyond : out.theory).add(x, (*theory)[t]);
+    if (x >= from && !out.before.x.empty() && out.theory.x.empty() && out.beyond.x.empty())
+      out.before.add(x, (*theory)[t]);
+    (x < from ? out.before : x > until ? out.beyond : out.theory).add(x, (*theory)[t]);
     if (std && finite((*std)[t])) {
       const auto [low, high] = predicted_band((*theory)[t], (*std)[t], out.log_normal);
       out.predicted.add(x, (*theory)[t], low, high);
@@ -239,7 +250,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     if (const double at = std::strtod(std::string(results[r].get("diverged_at")).c_str(), nullptr);
         at > 0 && finite(at))
       panel.diverged_at.push_back(at);
-    for (const Curve* c : {&all.back().theory, &all.back().beyond, &all.back().points})
+    for (const Curve* c : {&all.back().theory, &all.back().before, &all.back().beyond, &all.back().points})
       xs.insert(xs.end(), c->x.begin(), c->x.end());
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
@@ -254,7 +265,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   panel.x = axis_of(recorded, xs, true, 0.02);
   const auto visible = [&](double x) { return !panel.x.log || x > 0; };
   for (const Parts& p : all) {
-    for (const Curve* c : {&p.theory, &p.beyond, &p.points})
+    for (const Curve* c : {&p.theory, &p.before, &p.beyond, &p.points})
       for (std::size_t i = 0; i < c->x.size(); ++i)
         if (visible(c->x[i])) central.push_back(c->y[i]);
     for (const Curve* c : {&p.predicted, &p.quantiles})
@@ -300,7 +311,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     const std::string of_theory = single ? palette[0] : palette[r % palette_size];
     const std::string of_simulation = single ? palette[1] : palette[r % palette_size];
     const bool with_line = drawn_line(p.theory), with_points = !p.points.x.empty();
-    const bool with_beyond = drawn_line(p.beyond);
+    const bool with_before = drawn_line(p.before), with_beyond = with_before || drawn_line(p.beyond);
     any_line = any_line || with_line;
     any_beyond = any_beyond || with_beyond;
     any_points = any_points || with_points;
@@ -314,9 +325,14 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
                        single ? (p.log_normal ? "theory, 95% of runs" : "theory, ± 2 s.d. of one run") : ""});
     }
     if (with_line) lines.push_back({Style::line, p.theory, of_theory, single ? "theory" : labels[r]});
-    if (with_beyond)
-      beyond.push_back({Style::guide, p.beyond, of_theory,
-                        single ? legend_beyond : (with_line || with_points ? "" : labels[r]), true, 2});
+    for (const Curve* c : {&p.before, &p.beyond})
+      if (drawn_line(*c))
+        beyond.push_back({Style::guide, *c, of_theory,
+                          c == &p.beyond && with_before ? ""
+                          : single                      ? legend_beyond
+                          : with_line || with_points    ? ""
+                                                        : labels[r],
+                          true, 2});
     if (!with_line && !with_beyond && !with_points) {
       // A run that ends where it starts: its one value.
       Curve alone;

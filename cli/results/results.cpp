@@ -124,6 +124,10 @@ void add_theory(std::vector<Attribute>& out, const models::Trajectory& theory, c
   for (const auto& [key, value] : from.tolerances) out.push_back(attribute(key, value));
   if (theory.diverged_at) out.push_back(attribute("diverged_at", *theory.diverged_at));
   if (theory.valid_until) out.push_back(attribute("theory_valid_until", *theory.valid_until));
+  std::vector<std::string> later;
+  for (const models::Column& c : theory.columns)
+    if (c.valid_from > 0) later.push_back(fmt::format("{} {}", c.observable.name, settings::text_of(c.valid_from)));
+  if (!later.empty()) out.push_back(attribute("theory_valid_from", settings::join(later)));
   for (const auto& [key, value] : theory.labels) out.push_back(attribute(key, value));
   for (const auto& [key, value] : theory.report) {
     // Attribute names must be legal in NetCDF and hold no colon in CSV.

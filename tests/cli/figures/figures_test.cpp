@@ -118,6 +118,21 @@ TEST_CASE("no legend speaks of what is not drawn") {
   CHECK_FALSE(holds(figure_script({one}, {"a"}, {}, ".svg"), "with filledcurves"));
 }
 
+TEST_CASE("before a theory claims to hold it is dashed as beyond") {
+  Result r = result_of(ResultKind::solution, "t", {100, 200, 300}, {{6, 5, 4}, {}});
+  const std::string name = r.observables[0].name;
+  r.provenance.push_back(attribute("theory_valid_from", "x" + name + " 300, " + name + " 200"));
+  const std::string later = figure_script({r}, {"a"}, {}, ".svg");
+  CHECK(holds(later, "EOD\n100 6\n200 5\nEOD"));  // joined to what holds
+  CHECK(holds(later, "EOD\n200 5\n300 4\nEOD"));
+  CHECK(holds(later, "title \"theory\""));
+  CHECK(holds(later, "title \"theory, beyond its validity\""));
+  r.provenance.back() = attribute("theory_valid_from", name + " inf");
+  const std::string never = figure_script({r}, {"a"}, {}, ".svg");
+  CHECK_FALSE(holds(never, "title \"theory\""));
+  CHECK(holds(never, "EOD\n100 6\n200 5\n300 4\nEOD"));
+}
+
 TEST_CASE("the first panel is of an observable that has a theory") {
   Result result = power_law(ResultKind::validation);
   result.observables.insert(result.observables.begin(), {"loss", "", ""});

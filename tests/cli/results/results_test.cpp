@@ -38,6 +38,7 @@ models::Trajectory theory() {
   models::Trajectory out;
   out.steps = {0, 2, 4};
   out.columns = {{{"risk", "loss", "R"}, {1, 2, 3}, {0.1, 0.2, 0.3}}, {{"width", "", "W"}, {4, 5, 6}, {}}};
+  out.columns[1].valid_from = 2;
   out.method = "recursion";
   out.exact = true;
   out.valid_until = 3;
@@ -118,10 +119,15 @@ void lines_are(const Result& result, std::map<std::string, std::string> expected
   CHECK(result.get("version").starts_with("edgewise "));
   CHECK(result.get("experiment").find("replicas = 9\n") != std::string::npos);
 }
-const std::map<std::string, std::string> of_theory = {{"method", "recursion"}, {"exact_at_finite_dimension", "true"},
-                                                      {"rtol", "1e-06"},       {"atol", "1e-09"},
-                                                      {"diverged_at", "7"},    {"theory_valid_until", "3"},
-                                                      {"outcome", "settles"},  {"solver_steps_taken", "11"}};
+const std::map<std::string, std::string> of_theory = {{"method", "recursion"},
+                                                      {"exact_at_finite_dimension", "true"},
+                                                      {"rtol", "1e-06"},
+                                                      {"atol", "1e-09"},
+                                                      {"diverged_at", "7"},
+                                                      {"theory_valid_until", "3"},
+                                                      {"theory_valid_from", "width 2"},
+                                                      {"outcome", "settles"},
+                                                      {"solver_steps_taken", "11"}};
 const std::map<std::string, std::string> of_sample = {{"sampler", "naive"},
                                                       {"replicas", "8"},
                                                       {"replicas_asked", "9"},

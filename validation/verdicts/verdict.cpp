@@ -105,7 +105,8 @@ class Judgement {
   Verdict judge(Verdict verdict, std::uint64_t seed) {
     verdict_ = std::move(verdict);
     for (const ComparedCell& cell : shared_.cells)
-      if (cell.scale() > 0) verdict_.largest_gap = std::max(verdict_.largest_gap, std::abs(cell.gap()) / cell.scale());
+      if (cell.scale() > 0 && !(cell.kind == CellKind::deterministic && deterministic_match(cell, 0)))  // but rounding
+        verdict_.largest_gap = std::max(verdict_.largest_gap, std::abs(cell.gap()) / cell.scale());
     if (!cells_.light.empty())
       test(seed);
     else if (!cells_.few.empty() || !cells_.heavy.empty() || !cells_.unmet.empty())

@@ -272,7 +272,13 @@ TEST_CASE("without fluctuation theory and simulation must be equal to rounding")
   CHECK(right.outcome == Outcome::agree);
   CHECK(right.rows[0].z == 0);
   CHECK(right.detectable == 0);
+  CHECK(right.largest_gap == 0);
+  // A loss that is the rounding of what it is a difference of.
+  models::Trajectory learned = flat(4, 1e-31);
+  learned.columns[0].rounding = 1e-28;
+  CHECK(judge(learned, made(5, 4, [](std::size_t, std::size_t) { return 5e-31; }), {}, 1).largest_gap == 0);
   const auto wrong = judge(flat(4, 0.7 * (1 + 1e-7)), sample, {}, 1);
+  CHECK(wrong.largest_gap == Approx(1e-7).epsilon(1e-3));
   CHECK(wrong.outcome == Outcome::disagree);
   CHECK(std::isinf(wrong.rows[0].z));
   CHECK(holds(wrong.reason, "does not fluctuate"));

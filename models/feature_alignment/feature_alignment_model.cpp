@@ -193,6 +193,11 @@ class NetworkProblem final : public AlignmentProblem {
  public:
   explicit NetworkProblem(std::shared_ptr<const NetworkAlignment> problem) : problem_(std::move(problem)) {}
   Trajectory solve() const override { return solve_network_alignment(*problem_); }
+  std::vector<Finding> stability() const override {
+    std::vector<Finding> out = AlignmentProblem::stability();
+    for (Finding& f : out) f.doc = "of replica 0, " + f.doc;  // each has a start of its own
+    return out;
+  }
   std::vector<Prediction> predictions() const override {
     const auto& layers = problem_->network->architecture().layers;
     const bool linear = std::ranges::all_of(layers, [](const auto& layer) {

@@ -65,14 +65,14 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
             .warnings.at(0)
             .ends_with("of their centred correlation"));
   // Of real networks only a linear net of one output has a law.
-  const auto network = [](const std::string& keys) {
+  const auto trained = [](const std::string& keys) {
     return prepare(
-               "model = 'feature-alignment'\n[time]\nsteps = 3\n[alignment]\nkind = 'network'\n[optimizer]\n"
-               "learning_rate = 0.1\n[network]\n" +
-               keys)
-        ->predictions()
-        .size();
+        "model = 'feature-alignment'\n[time]\nsteps = 3\n[alignment]\nkind = 'network'\n[optimizer]\n"
+        "learning_rate = 0.1\n[network]\n" +
+        keys);
   };
+  CHECK(trained("hidden = [3]\n")->stability().at(0).doc.starts_with("of replica 0, at step 0: layer 1"));
+  const auto network = [&](const std::string& keys) { return trained(keys)->predictions().size(); };
   CHECK(network("activation = 'identity'\n") == 1);
   CHECK(network("activation = 'tanh'\n") == 0);
   CHECK(network("hidden = []\n") == 1);

@@ -82,10 +82,6 @@ MinimumOfMany lbfgs(const FunctionOfMany& f, std::vector<double> start, double l
     }
     if (!curvature.empty()) curvature.apply(direction);
     for (std::size_t i = 0; i < n; ++i) direction[i] = held(i) ? 0 : -direction[i];
-    if (!(inner(direction, g) < 0)) {  // no descent: the memory misleads
-      curvature.forget();
-      for (std::size_t i = 0; i < n; ++i) direction[i] = held(i) ? 0 : -g[i];
-    }
     double length = curvature.empty() ? std::min(1.0, 1 / steepest) : 1.0, value = 0;
     bool lower = false;
     for (int halving = 0; halving < 40 && !lower; ++halving, length *= 0.5) {
@@ -103,7 +99,7 @@ MinimumOfMany lbfgs(const FunctionOfMany& f, std::vector<double> start, double l
         out.converged = true;  // not even the steepest descent goes down: rounding
         break;
       }
-      curvature.forget();
+      curvature.forget();  // it misleads
       continue;
     }
     std::vector<double> move(n), change(n);

@@ -13,8 +13,7 @@ namespace {
 double end_slope(double h, double next_h, double secant, double next_secant) {
   const double slope = ((2 * h + next_h) * secant - h * next_secant) / (h + next_h);
   if (slope * secant <= 0) return 0;
-  if (secant * next_secant < 0 && std::abs(slope) > 3 * std::abs(secant)) return 3 * secant;
-  return slope;
+  return std::abs(slope) > 3 * std::abs(secant) ? 3 * secant : slope;
 }
 
 }  // namespace

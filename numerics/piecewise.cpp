@@ -35,7 +35,7 @@ std::vector<double> piece_edges(double low, double high, std::span<const double>
   const auto fill = [&](double a, double b, bool from_a, bool from_b) {
     std::vector<double> up, down;
     double left = a, right = b, step_a = width, step_b = width;
-    while (right - left > 0) {
+    for (;;) {
       const bool from_left = from_a && (!from_b || step_a <= step_b);
       const double step = from_a || from_b ? (from_left ? step_a : step_b) : widest;
       if (!(right - left > 1.5 * step)) break;

@@ -36,7 +36,7 @@ PowerSeries power(const PowerSeries& a, double p) {
     PowerSeries square = a;
     for (double rest = p; rest > 0; rest = std::floor(rest / 2)) {
       if (std::fmod(rest, 2) == 1) out = product(out, square);
-      if (rest > 1) square = product(square, square);
+      square = product(square, square);
     }
     return out;
   }

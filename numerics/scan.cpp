@@ -68,7 +68,7 @@ class Samples {
       const std::size_t left = i > 0 ? i - 1 : i, right = std::min(i + 1, at_.size() - 1);
       out.minima += (left == i || at_[left].value > at_[i].value + same) &&
                     (right == i || at_[right].value > at_[i].value + same);
-      if (out.value <= scan_.enough || left == right) continue;
+      if (out.value <= scan_.enough) continue;
       Minimum finer = minimum(f_, at_[left].at, at_[right].at, scan_.bits);
       if (finer.value < std::min(at_[left].value, at_[right].value) - needle) sharpen(finer);
       if (finer.value < out.value) {
@@ -76,7 +76,7 @@ class Samples {
         out.value = finer.value;
       }
     }
-    const double near = 1e-3 * (at_[1].at - at_[0].at);
+    const double near = at_.size() > 1 ? 1e-3 * (at_[1].at - at_[0].at) : 0;
     out.at_end = out.at <= at_[0].at + near || out.at >= at_.back().at - near;
     return out;
   }

@@ -2,11 +2,14 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <set>
 #include <span>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -76,56 +79,159 @@ TEST_CASE("where bounds hold some coordinates and the others are at their minimu
     }
 }
 
-TEST_CASE("a step is the gradient by the inverse Hessian that the last twelve moves tell, updated as BFGS does") {
-  constexpr std::size_t n = 20;
-  const auto curvature = [](std::size_t i) { return 1 + 0.1 * static_cast<double>(i); };
-  std::vector<std::vector<double>> points, slopes;
-  const auto f = [&](std::span<const double> x, std::span<double> g) {
-    double sum = 0;
-    for (std::size_t i = 0; i < n; ++i) {
-      g[i] = curvature(i) * x[i] + 0.1 * std::sin(x[i]);
-      sum += curvature(i) * x[i] * x[i] / 2 + 0.1 * (1 - std::cos(x[i]));
-    }
-    points.emplace_back(x.begin(), x.end());
-    slopes.emplace_back(g.begin(), g.end());
-    return sum;
-  };
-  std::vector<double> start;
-  for (std::size_t i = 0; i < n; ++i) start.push_back(1 + 0.3 * static_cast<double>(i % 3));
-  const MinimumOfMany found = lbfgs(f, start, -10, 10, 1e-16, 16);
-  REQUIRE(points.size() == static_cast<std::size_t>(found.iterations) + 1);  // every first trial was good
-  REQUIRE(found.iterations > 14);
-  const auto inner = [](const std::vector<double>& a, const std::vector<double>& b) {
-    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-  };
-  for (std::size_t k = 1; k + 1 < points.size(); ++k) {
-    CAPTURE(k);
+namespace {
+
+using Point = std::vector<double>;
+
+double inner(const Point& a, const Point& b) {
+  return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
+}
+
+/// The first points that are looked at, by a rendering of the method with whole matrices; what happened is told to `kinds`.
+std::vector<Point> literal_points(const FunctionOfMany& f, Point x, double low, double high, std::size_t count,
+                                  std::set<std::string>& kinds) {
+  const std::size_t n = x.size();
+  std::vector<Point> seen{x}, moves, changes;
+  Point g(n), trial_g(n);
+  double value = f(x, g);
+  while (seen.size() < count) {
     // H <- (1 - s y'/sy) H (1 - y s'/sy) + s s'/sy, from the oldest of the moves on, beginning at sy/yy of the last one.
-    std::vector<std::vector<double>> H(n, std::vector<double>(n, 0.0));
-    for (std::size_t m = k > 12 ? k - 12 : 0; m < k; ++m) {
-      std::vector<double> s(n), y(n), Hy(n, 0.0);
-      const auto move = [&](std::size_t of) {
-        for (std::size_t i = 0; i < n; ++i) {
-          s[i] = points[of + 1][i] - points[of][i];
-          y[i] = slopes[of + 1][i] - slopes[of][i];
-        }
-      };
-      if (m == (k > 12 ? k - 12 : 0)) {
-        move(k - 1);
-        for (std::size_t i = 0; i < n; ++i) H[i][i] = inner(s, y) / inner(y, y);
-      }
-      move(m);
+    std::vector<Point> H(n, Point(n, 0.0));
+    for (std::size_t i = 0; i < n; ++i)
+      H[i][i] = moves.empty() ? 1 : inner(moves.back(), changes.back()) / inner(changes.back(), changes.back());
+    for (std::size_t m = moves.size() > 12 ? moves.size() - 12 : 0; m < moves.size(); ++m) {
+      const Point &s = moves[m], &y = changes[m];
+      Point Hy(n);
       for (std::size_t i = 0; i < n; ++i) Hy[i] = inner(H[i], y);
       const double sy = inner(s, y), yHy = inner(y, Hy);
       for (std::size_t i = 0; i < n; ++i)
         for (std::size_t j = 0; j < n; ++j)
           H[i][j] += -(s[i] * Hy[j] + Hy[i] * s[j]) / sy + (yHy / sy + 1) * s[i] * s[j] / sy;
     }
+    if (moves.size() > 12) kinds.insert("a move forgotten");
+    // Coordinates that their slope presses against a bound stay there.
+    std::vector<bool> held(n);
+    double steepest = 0;
     for (std::size_t i = 0; i < n; ++i) {
-      const double step = points[k + 1][i] - points[k][i];
-      CHECK(std::abs(step + inner(H[i], slopes[k])) < 1e-9 * std::sqrt(inner(slopes[k], slopes[k])));
+      if (x[i] == low) kinds.insert(g[i] > 0 ? "held below" : "released below");
+      if (x[i] == high) kinds.insert(g[i] < 0 ? "held above" : "released above");
+      held[i] = (x[i] == low && g[i] > 0) || (x[i] == high && g[i] < 0);
+      if (!held[i]) steepest = std::max(steepest, std::abs(g[i]));
+    }
+    Point down(n, 0.0);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        if (!held[i] && !held[j]) down[i] -= H[i][j] * g[j];
+    for (double length = moves.empty() ? std::min(1.0, 1 / steepest) : 1; seen.size() < count; length /= 2) {
+      Point trial(n), move(n), change(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        trial[i] = std::max(low, std::min(high, x[i] + length * down[i]));
+        move[i] = trial[i] - x[i];
+      }
+      seen.push_back(trial);
+      const double there = f(trial, trial_g), slope = inner(g, move);
+      if (!(there <= value + 1e-4 * slope && slope < 0)) {
+        kinds.insert("halved");
+        continue;
+      }
+      for (std::size_t i = 0; i < n; ++i) change[i] = trial_g[i] - g[i];
+      if (inner(move, change) > 0) {
+        moves.push_back(move);
+        changes.push_back(change);
+      } else {
+        kinds.insert("a move along which it is not convex");
+      }
+      x = trial;
+      g = trial_g;
+      value = there;
+      break;
     }
   }
+  return seen;
+}
+
+/// Twice: by the method and by its rendering.
+void check_points(const FunctionOfMany& f, const Point& start, double low, double high, int steps,
+                  std::set<std::string>& kinds) {
+  std::vector<Point> seen;
+  const auto watched = [&](std::span<const double> x, std::span<double> g) {
+    seen.emplace_back(x.begin(), x.end());
+    return f(x, g);
+  };
+  lbfgs(watched, start, low, high, 1e-16, steps);
+  const std::vector<Point> expected = literal_points(f, start, low, high, seen.size(), kinds);
+  for (std::size_t k = 0; k < seen.size(); ++k) {
+    CAPTURE(k);
+    for (std::size_t i = 0; i < start.size(); ++i) REQUIRE(std::abs(seen[k][i] - expected[k][i]) < 1e-9);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every point of a search is that of the method, with twelve moves remembered") {
+  std::set<std::string> kinds;
+  const auto f = [](std::span<const double> x, std::span<double> g) {
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double curvature = 1 + 0.1 * static_cast<double>(i);
+      g[i] = curvature * x[i] + 0.1 * std::sin(x[i]);
+      sum += curvature * x[i] * x[i] / 2 + 0.1 * (1 - std::cos(x[i]));
+    }
+    return sum;
+  };
+  Point start;
+  for (std::size_t i = 0; i < 20; ++i) start.push_back(1 + 0.3 * static_cast<double>(i % 3));
+  check_points(f, start, -10, 10, 16, kinds);
+  CHECK(kinds == std::set<std::string>{"a move forgotten"});
+}
+
+TEST_CASE("between bounds every point of a search is that of the method") {
+  // Waves in a bowl, from the bounds and from within.
+  const auto f = [](std::span<const double> x, std::span<double> g) {
+    double sum = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const double wave = 3 + static_cast<double>(i), next = x[(i + 1) % x.size()],
+                   last = x[(i + x.size() - 1) % x.size()];
+      sum += x[i] * x[i] / 2 + std::sin(wave * x[i] + wave) / 2 - 0.8 * x[i] * next;
+      g[i] = x[i] + wave * std::cos(wave * x[i] + wave) / 2 - 0.8 * (last + next);
+    }
+    return sum;
+  };
+  std::set<std::string> kinds;
+  for (int run = 0; run < 12; ++run) {
+    CAPTURE(run);
+    Point start;
+    for (int i = 0; i < 5; ++i) start.push_back(std::max(-1.0, std::min(1.0, 1.6 * std::cos(3.7 * run + 2.3 * i))));
+    check_points(f, start, -1, 1, 8, kinds);
+  }
+  CHECK(kinds == std::set<std::string>{"a move along which it is not convex", "halved", "held above", "held below",
+                                       "released above", "released below"});
+}
+
+TEST_CASE("at a bound: a coordinate whose slope is 0 may leave it, and a step that it cuts must still go down") {
+  // The function falls whatever is tried; its slopes are those given, here and after the first step, which is -slope.
+  const auto tried = [](const Point& start, const Point& first, const Point& then) {
+    std::vector<Point> seen;
+    const auto f = [&](std::span<const double> x, std::span<double> g) {
+      seen.emplace_back(x.begin(), x.end());
+      std::ranges::copy(seen.size() == 1 ? first : then, g.begin());
+      return -static_cast<double>(seen.size());
+    };
+    lbfgs(f, start, 0, 10, 1e-12, 2);
+    return seen;
+  };
+  const auto check = [](const std::vector<Point>& found, const std::vector<Point>& expected) {
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t k = 0; k < found.size(); ++k)
+      for (std::size_t i = 0; i < 2; ++i) CHECK(found[k][i] == Approx(expected[k][i]).epsilon(1e-13));
+  };
+  // s = -(1/2, 1), y = -(1, 3/4), sy = 5/4, yy = 25/16: H (0, 1/4) = (-.02, .36). Mirrored at 10.
+  check(tried({0.5, 5}, {1, 1}, {0, 0.25}), {{0.5, 5}, {0, 4}, {0.02, 3.64}});
+  check(tried({9.5, 5}, {-1, 1}, {0, 0.25}), {{9.5, 5}, {10, 4}, {9.98, 3.64}});
+  // s = (-1, 1/2), y = (0, 5/4), sy = 5/8, yy = 25/16: H (1, 3/4) = (3, -1/2). Of the 3 there is 1/16 left before the bound, so
+  // that the slope along the step is 3/8 - 1/16, 3/16 - 1/16, 3/32 - 1/16, and only then below 0.
+  check(tried({1.0625, 5}, {1, -0.5}, {1, 0.75}),
+        {{1.0625, 5}, {0.0625, 5.5}, {0, 6}, {0, 5.75}, {0, 5.625}, {0, 5.5625}});
 }
 
 TEST_CASE("steps out of the function's range are taken back") {

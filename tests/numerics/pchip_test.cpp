@@ -41,6 +41,8 @@ TEST_CASE("slopes of Fritsch and Butland on uneven knots, and at ends that would
   CHECK(uneven(0.5) == Approx(0.5 + (m[0] - m[1]) / 8).epsilon(1e-14));
   CHECK(uneven(2) == Approx(3 + 2 * (m[1] - m[2]) / 8).epsilon(1e-14));
   CHECK(uneven(3.5) == Approx(5.25 + (m[2] - m[3]) / 8).epsilon(1e-14));
+  const Pchip mirrored({-4, -3, -1, 0}, {5.5, 5, 1, 0});
+  for (double x = 0.1; x < 4; x += 0.3) CHECK(mirrored(-x) == Approx(uneven(x)).epsilon(1e-14));
   // (3 + 5)/2 = 4 is more than three times the secant before a turn; 5/2 beside a gentler one is not.
   CHECK(Pchip({0, 1, 2}, {0, 1, -4})(0.5) == Approx(0.5 + 3.0 / 8).epsilon(1e-14));
   CHECK(Pchip({0, 1, 2}, {0, 1, -1})(0.5) == Approx(0.5 + 2.5 / 8).epsilon(1e-14));

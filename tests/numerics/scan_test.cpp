@@ -77,6 +77,10 @@ TEST_CASE("beyond the grid, at its cap, on a cliff, nowhere") {
   CHECK(scanned_minimum(parabola(2), scan).at == Approx(1).epsilon(1e-12));
   scan.highest = scan.low - 5;  // the cap lies below the grid
   CHECK(scanned_minimum(parabola(2), scan).at == Approx(scan.highest).epsilon(1e-12));
+  scan.highest = scan.lowest - 1;  // and below all that is searched
+  const ScannedMinimum alone = scanned_minimum(parabola(2), scan);
+  CHECK(alone.at == scan.highest);
+  CHECK(alone.at_end);
   const auto cliff = [](double u) { return u < 0.3 ? -u : 1000.0; };
   CHECK(scanned_minimum(cliff, wide()).at == Approx(0.3).epsilon(2e-3));
   const ScannedMinimum lost = scanned_minimum([](double) { return 1000.0; }, wide());
@@ -263,6 +267,9 @@ TEST_CASE("beyond the grid strides grow by a quarter, above after thirty alike, 
   // Only while it falls there: it rises from -3 on.
   check_places(samples_of([](double x) { return std::abs(x + 2.2); }, scan),
                {-4.5 + 0.6875, -2.25, -1, 0, 1, 2, 3, 4, 5, 6, 7, 8});
+  // Nor where it falls there, but has been lower, nor where it is flat.
+  check_places(samples_of([](double x) { return x - 9 * (x == 5); }, scan), {0, 1, 2, 3, 4, 5, 6, 7, 8});
+  check_places(samples_of([](double x) { return std::max(x, 1.0); }, scan), {0, 1, 2, 3, 4, 5, 6, 7, 8});
 
   scan = of_nine();
   scan.finest = 1e9;
@@ -300,6 +307,41 @@ TEST_CASE("a grid ends at its cap, and an end reaches in by a thousandth of its 
       CHECK(found.at == Approx(at).epsilon(1e-5));
       CHECK(found.at_end == (inside < 1e-3));
     }
+}
+
+TEST_CASE("a minimum is looked at as one of exp f where it is lower than both neighbours by more than 1") {
+  for (const double height : {0.98, 1.02})
+    for (const double side : {-1.0, 1.0}) {
+      CAPTURE(height);
+      CAPTURE(side);
+      Scan scan = of_nine();
+      scan.finest = 1e9;
+      scan.enough = -1;
+      std::vector<double> seen;
+      const auto f = [&](double x) {
+        seen.push_back(x);
+        return height * std::pow((x - 4 - side / 4) / 0.75, 2);  // of 4 +- 1, the nearer neighbour of 4, it is `height`
+      };
+      const ScannedMinimum found = scanned_minimum(f, scan);
+      CHECK(found.at == Approx(4 + side / 4).epsilon(1e-7));
+      std::size_t pairs = 0;
+      for (std::size_t k = 1; k < seen.size(); ++k)
+        for (const double h : {1e-5, 1e-8})
+          pairs += std::abs(seen[k] - seen[k - 1] - 2 * h) < 1e-3 * h && std::abs(seen[k] - found.at) < 3 * h;
+      CHECK(pairs == (height > 1 ? 2 : 0));
+    }
+}
+
+TEST_CASE("an interval beside what is lost is halved down to a thousandth where nothing else is said") {
+  for (const double width : {0.98e-3, 1.02e-3}) {
+    CAPTURE(width);
+    Scan scan = of_nine();
+    scan.high = scan.highest = 8 * 64 * width;
+    const std::vector<double> found = samples_of([&](double x) { return x > 200.3 * width ? 2e6 : 0.0; }, scan);
+    double least = 1;
+    for (std::size_t k = 1; k < found.size(); ++k) least = std::min(least, found[k] - found[k - 1]);
+    CHECK(least == Approx(width > 1e-3 ? width / 2 : width).epsilon(1e-9));
+  }
 }
 
 TEST_CASE("points to be looked at are, but beside one that is there already or outside of the grid") {

@@ -46,6 +46,9 @@ TEST_CASE("what is held stays, what is out of range is worse than anything") {
   CHECK(found.at[0] == Approx(0.5).epsilon(1e-5));
   CHECK(found.at[1] == 0.6);
   CHECK(simplex_minimum(f, {0.1, 0.6}, {0, 0}, 1e-10, 500).at == std::vector<double>{0.1, 0.6});
+  // Nowhere any value: the start and its simplex.
+  const auto nowhere = [](std::span<const double>) { return std::numeric_limits<double>::quiet_NaN(); };
+  CHECK(simplex_minimum(nowhere, {0.1, 0.6}, {0.1, 0.1}, 1e-10, 500).evaluations == 3);
 }
 
 namespace {

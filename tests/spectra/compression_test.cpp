@@ -8,11 +8,13 @@
 #include <numeric>
 #include <stdexcept>
 
+#include "linear_algebra/dense.hpp"
 #include "spectra/csv.hpp"
 #include "spectra/marchenko_pastur.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise::spectra;
+using edgewise::linear_algebra::Matrix;
 using edgewise::tests::Approx;
 
 namespace {
@@ -256,6 +258,36 @@ TEST_CASE("errors of a compression by hand, beside an eigenvalue 0 that has targ
   CHECK(bias.kernel == 0);
   CHECK(bias.sums == Approx(0.02).epsilon(1e-12));
   CHECK(bias.worst() == bias.bias);
+}
+
+TEST_CASE("errors of a compression: each of the sums over multiplicities counts by itself") {
+  Spectrum whole = flat_target({4, 3, 2.2, 1.5, 0.7, 0.2});
+  whole.multiplicity.assign(6, 10.0);
+  // Dimension, trace, trace of the square, and the kernel norm at these shares of the largest rate.
+  Matrix weight(6, 6);
+  for (std::size_t a = 0; a < 6; ++a) {
+    const double lambda = whole.eigenvalue[a];
+    std::size_t row = 0;
+    for (const double x : {1.0, lambda, lambda * lambda}) weight(row++, a) = x;
+    for (const double share : {0.5, 0.9, 0.99}) weight(row++, a) = lambda / (1 - share * lambda / 4);
+  }
+  const Matrix sums = product(weight, Matrix(6, 1, whole.multiplicity));
+  for (std::size_t k = 0; k < 6; ++k) {
+    CAPTURE(k);
+    Matrix change(6, 1);
+    change(k, 0) = 0.01 * sums(k, 0);
+    change = solve(weight, change);
+    Spectrum nodes = whole;
+    for (std::size_t a = 0; a < 6; ++a) nodes.multiplicity[a] += change(a, 0);
+    CHECK(compression_error(nodes, whole).sums == Approx(0.01).epsilon(1e-6));
+  }
+}
+
+TEST_CASE("bins narrow towards the slowest mode that the bias has, at about the cost of two compressions") {
+  Spectrum whole = power_law(5000, 0.5, 0.5), fast = power_law(500, 0.5, 0.5);
+  const std::size_t all = compress(whole, 1e-8).spectrum.modes(), first = compress(fast, 1e-8).spectrum.modes();
+  for (std::size_t a = 500; a < 5000; ++a) whole.target_power[a] = 0;
+  CHECK(2 * compress(whole, 1e-8).spectrum.modes() < 3 * (all + first));
 }
 
 TEST_CASE("isolated eigenvalues and a single mode are left alone") {

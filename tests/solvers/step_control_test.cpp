@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 #include <stdexcept>
@@ -41,6 +42,12 @@ TEST_CASE("step size: bounds, and no change for little") {
   StepSize size(1);
   size.accepted(1, 0.01);
   CHECK(size.accepted(1, 1) == Approx(0.2).epsilon(1e-14));
+  // An error of less than a hundredth before counts as one.
+  for (const double before : {0.001, 0.01, 0.02}) {
+    StepSize cubic(3);
+    cubic.accepted(1, before);
+    CHECK(cubic.accepted(2, 0.729) == Approx(2 * 2 * std::cbrt(std::max(before, 0.01) / 0.729)).epsilon(1e-13));
+  }
   CHECK(StepSize(1).rejected(1, 1e9) == Approx(0.1).epsilon(1e-14));
   CHECK(StepSize(1).rejected(2, 1.0000001) == Approx(1.8).epsilon(1e-6));
   CHECK(first_trial_step(10) == Approx(0.005).epsilon(1e-14));

@@ -43,6 +43,23 @@ TEST_CASE("volterra: one exponential, closed form") {
   }
 }
 
+TEST_CASE("volterra: a cubic against a straight kernel is exact on a uniform mesh") {
+  // Gregory's rule with differences up to the fourth integrates their products. F = P - int_0^t H(t - s) (P(s) + shift) ds,
+  // int_0^t (a + b (t - s)) s^n ds = a t^(n+1)/(n+1) + b t^(n+2)/((n+1)(n+2)).
+  const double c[4] = {1, 0.5, -0.4, 0.1}, a = 0.3, b = -0.2, shift = 0.7;
+  const auto P = [&](double t) { return c[0] + t * (c[1] + t * (c[2] + t * c[3])); };
+  const auto F = [&](double t) {
+    double out = P(t);
+    for (int n = 0; n < 4; ++n)
+      out -= (c[n] + (n == 0 ? shift : 0)) * std::pow(t, n + 1) / (n + 1) * (a + b * t / (n + 2));
+    return out;
+  };
+  const auto found = volterra_uniform(F, [&](double t) { return a + b * t; }, shift, 0.2, 16);
+  REQUIRE(found.size() == 17);
+  for (int k = 0; k <= 16; ++k)
+    CHECK(found[static_cast<std::size_t>(k)] == Approx(P(0.2 * k)).scale(1).epsilon(1e-13));
+}
+
 TEST_CASE("volterra: graded mesh, uniform mesh and the differential equation agree on a power law") {
   const PowerLaw law(0.7, 0.6, 300, 300, 0.4, 0.01);
   ExponentialSum F{law.system.A, law.q0}, H{law.system.A, law.system.b};

@@ -195,6 +195,15 @@ EQUIVALENT = {
         "two members are set one after the other, and neither reads the other",
     ("models/quadratic_regression/early_time.cpp", "masked_kernel(a, c) = masks.together(a == c) * s.kernel(c, a);"):
         "a kernel is symmetric",
+    ("spectra/compression.cpp",
+     "const Array in_bias = 1.04 * (lambda * power), in_kernel = multiplicity * lambda.square();"):
+        "functionals are compared by their ratios",
+    ("spectra/compression.cpp",
+     "const Array in_bias = 1.04 * lambda * power, in_kernel = multiplicity * lambda.square();"): "likewise",
+    ("spectra/compression.cpp",
+     "const Array in_bias = lambda * power, in_kernel = 1.04 * (multiplicity * lambda.square());"): "likewise",
+    ("spectra/compression.cpp",
+     "const Array in_bias = lambda * power, in_kernel = 1.04 * multiplicity * lambda.square();"): "likewise",
     ("models/quadratic_regression/closed_forms.cpp",
      "const QuadraticMemoryProblem linear = memory_problem(.5, .3, 0, b, 40);"):
         "another case in which both sides of a check agree",

@@ -416,9 +416,10 @@ double GramCovariance::work(const GramPhase& phase) const {
   double products = 0;
   for (const EntryMap* map : all) {
     const auto columns = needed(*map);
-    products += static_cast<double>(map->size()) * static_cast<double>(std::ranges::count(columns, true));
-    for (const Entry& entry : *map)
-      if (exchange_[entry.row].to == entry.row) products += static_cast<double>(entries_);
+    const auto self =
+        std::ranges::count_if(*map, [&](const Entry& entry) { return exchange_[entry.row].to == entry.row; });
+    products += static_cast<double>(map->size()) * static_cast<double>(std::ranges::count(columns, true)) +
+                static_cast<double>(self) * static_cast<double>(entries_);
   }
   products = products / 2 + 2 * static_cast<double>(entries_ * entries_);  // with what is copied
   return products * static_cast<double>(modes()) * static_cast<double>(modes());

@@ -308,21 +308,22 @@ struct Renewal::Impl {
     };
     // The radius grows at least as fast as the factor.
     double low = 0, high = 0, at_low = excess(0), at_high = at_low;
-    while (at_low > 0 && low > -1400) {
+    constexpr double farthest = 1400;  // beyond the range of doubles
+    while (at_low > 0 && low > -farthest) {
       high = low;
       at_high = at_low;
       low -= std::min(at_low, 20.0) * 1.0001 + 1e-12;
       at_low = excess(low);
     }
-    while (at_high < 0 && high < 1400) {
+    while (at_high < 0 && high < farthest) {
       low = high;
       at_low = at_high;
       high += std::min(-at_high, 20.0) * 1.0001 + 1e-12;
       at_high = excess(high);
     }
-    double root = at_low == 0 ? low : high;
+    double root = high;
     // Shifted, for the tolerance is relative.
-    if (at_low < 0 && at_high > 0)
+    if (low > -farthest && high < farthest)
       root = low - 1 +
              numerics::root([&](double y) { return excess(y + low - 1); }, 1, high - low + 1, at_low, at_high, 50);
     map.set_coupling(1);

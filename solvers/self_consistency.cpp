@@ -83,16 +83,16 @@ class FixedPointSearch {
     std::vector<double> to(at_.x);
     for (std::size_t i = 0; i < to.size(); ++i) to[i] += options_.damping * (at_.image[i] - at_.x[i]);
     if (options_.method == FixedPointMethod::anderson) mix(to);
-    return move(to, infinity) ? FixedPointStatus::converged : FixedPointStatus::left_domain;
+    return move(to, false) ? FixedPointStatus::converged : FixedPointStatus::left_domain;
   }
 
-  /// To `to`, or part of the way, where it is inside and the residual (norm) below the limit.
-  bool move(std::span<const double> to, double limit) {
+  /// To `to`, or part of the way, where it is inside and, if it must, the residual has fallen (both in the units of now).
+  bool move(std::span<const double> to, bool fall) {
     double part = 1;
     for (int halving = 0; halving < most_halvings; ++halving, part /= 2) {
       trial_.x = at_.x;
       for (std::size_t i = 0; i < to.size(); ++i) trial_.x[i] += part * (to[i] - at_.x[i]);
-      if (!evaluate(trial_) || !(norm(trial_) < limit || trial_.within)) continue;
+      if (!evaluate(trial_) || (fall && !(norm(trial_) < norm(at_) || trial_.within))) continue;
       std::swap(at_, trial_);
       return true;
     }
@@ -111,8 +111,11 @@ class FixedPointSearch {
     const std::size_t n = at_.x.size();
     linear_algebra::Matrix jacobian(n, n), gap(n, 1);  // of F(x) - x
     Iterate near{at_.x, std::vector<double>(n)};
+    // As they are now: the points beside this one may be larger.
+    std::vector<double> unit(n);
+    for (std::size_t i = 0; i < n; ++i) unit[i] = scaled(i);
     for (std::size_t j = 0; j < n; ++j) {
-      const double width = std::cbrt(std::numeric_limits<double>::epsilon()) * (scale_[j] > 0 ? scale_[j] : 1);
+      const double width = std::cbrt(std::numeric_limits<double>::epsilon()) * unit[j];
       std::vector<double> ahead, behind;
       // One-sided where the other side is outside.
       double span = 0;
@@ -129,15 +132,15 @@ class FixedPointSearch {
       near.x[j] = at_.x[j];
       if (span == 0) return FixedPointStatus::left_domain;
       for (std::size_t i = 0; i < n; ++i)
-        jacobian(i, j) = ((ahead[i] - behind[i]) / span - (i == j ? 1 : 0)) * scaled(j) / scaled(i);
-      gap(j, 0) = (at_.x[j] - at_.image[j]) / scaled(j);
+        jacobian(i, j) = ((ahead[i] - behind[i]) / span - (i == j ? 1 : 0)) * unit[j] / unit[i];
+      gap(j, 0) = (at_.x[j] - at_.image[j]) / unit[j];
     }
     const linear_algebra::Matrix direction = linear_algebra::solve(jacobian, gap);
     std::vector<double> to(at_.x);
-    for (std::size_t i = 0; i < n; ++i) to[i] += direction(i, 0) * scaled(i);
+    for (std::size_t i = 0; i < n; ++i) to[i] += direction(i, 0) * unit[i];
     for (const double value : to)
       if (!std::isfinite(value)) return FixedPointStatus::stalled;
-    return move(to, norm(at_)) ? FixedPointStatus::converged : FixedPointStatus::stalled;
+    return move(to, true) ? FixedPointStatus::converged : FixedPointStatus::stalled;
   }
   double scaled(std::size_t i) const { return scale_[i] > 0 ? scale_[i] : 1; }
 

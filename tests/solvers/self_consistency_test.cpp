@@ -2,12 +2,17 @@
 
 #include <doctest/doctest.h>
 
+#include <Eigen/Dense>
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
+#include <set>
 #include <span>
 #include <stdexcept>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/approx.hpp"
@@ -60,6 +65,165 @@ TEST_CASE("all methods find the fixed point, whatever the units of its variables
   // Zero is a fixed point like any other.
   const SelfMap half = [](auto x, auto next) { next[0] = x[0] / 2; };
   CHECK(fixed_point(half, std::array{0.0}).converged());
+}
+
+namespace {
+
+using State = std::vector<double>;
+
+/// Where a search asks a map, by a rendering of the methods; what happened is told to `kinds`.
+class Rendering {
+ public:
+  Rendering(const SelfMap& map, State x, const FixedPointOptions& options, std::size_t count)
+      : map_(map), options_(options), count_(count), n_(x.size()), scale_(x.size(), 0.0), x_(std::move(x)) {}
+
+  std::vector<State> points() {
+    image_ = *look(x_);
+    while (seen_.size() < count_) options_.method == FixedPointMethod::newton ? newton() : anderson();
+    return seen_;
+  }
+  std::set<std::string> kinds;
+
+ private:
+  std::optional<State> look(const State& at) {
+    if (options_.inside && !options_.inside(at)) return std::nullopt;
+    State image(n_);
+    map_(at, image);
+    seen_.push_back(at);
+    for (std::size_t i = 0; i < n_; ++i) scale_[i] = std::max({scale_[i], std::abs(at[i]), std::abs(image[i])});
+    return image;
+  }
+  double gap(const State& at, const State& image) const {
+    double sum = 0;
+    for (std::size_t i = 0; i < n_; ++i) sum += std::pow((image[i] - at[i]) / scale_[i], 2);
+    return std::sqrt(sum);
+  }
+  void move(const State& to, bool fall) {
+    for (double part = 1; seen_.size() < count_; part /= 2) {
+      State trial(n_);
+      for (std::size_t i = 0; i < n_; ++i) trial[i] = x_[i] + part * (to[i] - x_[i]);
+      const std::optional<State> there = look(trial);
+      if (there && !(fall && gap(trial, *there) >= gap(x_, image_))) {
+        x_ = trial;
+        image_ = *there;
+        return;
+      }
+      kinds.insert(there ? "no fall" : "outside");
+    }
+  }
+  void anderson() {
+    const double size = gap(x_, image_);
+    if (size > 2 * best_) {
+      if (!kept_.empty()) kinds.insert("forgotten");
+      kept_.clear();
+    }
+    best_ = std::min(best_, size);
+    if (!last_.first.empty()) kept_.push_back(last_);
+    if (kept_.size() > std::min(options_.memory, n_)) {
+      kinds.insert("the oldest left out");
+      kept_.erase(kept_.begin());
+    }
+    last_ = {x_, image_};
+    Eigen::MatrixXd changes(n_, kept_.size()), steps(n_, kept_.size());
+    Eigen::VectorXd residual(n_), unit(n_);
+    for (std::size_t i = 0; i < n_; ++i) {
+      unit[i] = scale_[i];
+      residual[i] = image_[i] - x_[i];
+      for (std::size_t j = 0; j < kept_.size(); ++j) {
+        steps(i, j) = x_[i] - kept_[j].first[i];
+        changes(i, j) = residual[i] - (kept_[j].second[i] - kept_[j].first[i]);
+      }
+    }
+    Eigen::VectorXd by = options_.damping * residual;
+    if (!kept_.empty()) {
+      const Eigen::MatrixXd A = unit.cwiseInverse().asDiagonal() * changes;
+      const Eigen::VectorXd b = residual.cwiseQuotient(unit);
+      const Eigen::VectorXd c = A.colPivHouseholderQr().solve(b);
+      by -= (steps + options_.damping * changes) * c;
+    }
+    State to = x_;
+    for (std::size_t i = 0; i < n_; ++i) to[i] += by[i];
+    move(to, false);
+  }
+  void newton() {
+    Eigen::MatrixXd slope(n_, n_);
+    Eigen::VectorXd residual(n_);
+    const State scale = scale_;
+    for (std::size_t j = 0; j < n_; ++j) {
+      const double width = std::cbrt(std::numeric_limits<double>::epsilon()) * scale[j];
+      State sides[2] = {image_, image_};
+      double span = 0;
+      for (const double side : {1.0, -1.0}) {
+        State at = x_;
+        at[j] += side * width;
+        if (const auto there = look(at)) {
+          sides[side > 0 ? 0 : 1] = *there;
+          span += std::abs(at[j] - x_[j]);
+        } else {
+          kinds.insert("one side");
+        }
+      }
+      for (std::size_t i = 0; i < n_; ++i) slope(i, j) = (sides[0][i] - sides[1][i]) / span - (i == j ? 1 : 0);
+      residual[j] = image_[j] - x_[j];
+    }
+    const Eigen::VectorXd by = slope.lu().solve(-residual);
+    State to = x_;
+    for (std::size_t i = 0; i < n_; ++i) to[i] += by[i];
+    move(to, true);
+  }
+
+  const SelfMap& map_;
+  const FixedPointOptions& options_;
+  std::size_t count_, n_;
+  State scale_, x_, image_;
+  std::vector<State> seen_;
+  std::vector<std::pair<State, State>> kept_;
+  std::pair<State, State> last_;
+  double best_ = 1e300;
+};
+
+}  // namespace
+
+TEST_CASE("Anderson's and Newton's methods ask where they say, point by point") {
+  // Three variables of different units that turn about one another; the third is asked for within bounds at times.
+  const SelfMap turning = [](std::span<const double> x, std::span<double> next) {
+    next[0] = 1.3 * std::cos(x[1]) + 0.002 * x[2];
+    next[1] = -1.1 * std::sin(x[0]) + 0.4;
+    next[2] = 100 * std::cos(2 * x[0] - x[1]) + 0.1 * x[2];
+  };
+  std::set<std::string> kinds;
+  for (const FixedPointMethod method : {FixedPointMethod::anderson, FixedPointMethod::newton})
+    for (const std::size_t memory : {1U, 2U, 5U})
+      for (const double damping : {1.0, 0.6})
+        for (const double most : {1e300, 40.0})
+          for (const double start : {-2.0, 0.3, 1.9}) {
+            CAPTURE(memory);
+            CAPTURE(damping);
+            CAPTURE(most);
+            CAPTURE(start);
+            FixedPointOptions options = with(method);
+            options.memory = memory;
+            options.damping = damping;
+            options.rtol = 1e-4;
+            options.max_iterations = method == FixedPointMethod::newton ? 3 : 6;
+            options.inside = [&](std::span<const double> x) { return x[2] <= most; };
+            std::vector<State> seen;
+            const SelfMap watched = [&](std::span<const double> x, std::span<double> next) {
+              seen.emplace_back(x.begin(), x.end());
+              turning(x, next);
+            };
+            const State from{start, 1, method == FixedPointMethod::newton ? 39.9999 : 20};
+            fixed_point(watched, from, options);
+            Rendering literal(turning, from, options, seen.size());
+            const std::vector<State> expected = literal.points();
+            kinds.merge(literal.kinds);
+            for (std::size_t k = 0; k < seen.size(); ++k) {
+              CAPTURE(k);
+              for (std::size_t i = 0; i < 3; ++i)
+                REQUIRE(std::abs(seen[k][i] - expected[k][i]) < 1e-6 * (i == 2 ? 100 : 1));
+            }
+          }
+  CHECK(kinds == std::set<std::string>{"forgotten", "no fall", "one side", "outside", "the oldest left out"});
 }
 
 TEST_CASE("damping mends what oscillates") {

@@ -54,10 +54,10 @@ TEST_CASE("volterra: a cubic against a straight kernel is exact on a uniform mes
       out -= (c[n] + (n == 0 ? shift : 0)) * std::pow(t, n + 1) / (n + 1) * (a + b * t / (n + 2));
     return out;
   };
-  const auto found = volterra_uniform(F, [&](double t) { return a + b * t; }, shift, 0.2, 16);
+  const auto found = volterra_uniform(
+      F, [&](double t) { return a + b * t; }, shift, 0.2, 16);
   REQUIRE(found.size() == 17);
-  for (int k = 0; k <= 16; ++k)
-    CHECK(found[static_cast<std::size_t>(k)] == Approx(P(0.2 * k)).scale(1).epsilon(1e-13));
+  for (int k = 0; k <= 16; ++k) CHECK(found[static_cast<std::size_t>(k)] == Approx(P(0.2 * k)).scale(1).epsilon(1e-13));
 }
 
 TEST_CASE("volterra: graded mesh, uniform mesh and the differential equation agree on a power law") {

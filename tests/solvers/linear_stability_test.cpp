@@ -4,6 +4,7 @@
 
 #include <Eigen/Dense>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 #include "solvers/period_map.hpp"
@@ -528,6 +529,10 @@ TEST_CASE("growth beyond the range of doubles is known by its logarithm") {
   const Growth growth = Renewal(system).growth();
   CHECK_FALSE(growth.stable);
   CHECK(growth.log_growth_factor == Approx(300 * std::log(factor)).epsilon(1e-12));
+  // 1 - A has its sign all the same.
+  const double far = 1e200;
+  system.period = {{noisy(1, {1}, {-far}, {-far}, {1}, 1), 1}};
+  CHECK(Renewal(system).determinants() == std::vector<double>{-std::numeric_limits<double>::infinity()});
 }
 
 TEST_CASE("mean maps and bad input") {

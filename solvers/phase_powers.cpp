@@ -172,7 +172,7 @@ std::vector<long double> matrix_power(std::vector<long double> matrix, std::size
   for (std::size_t i = 0; i < r; ++i) out[i * r + i] = 1;
   for (; power != 0; power >>= 1) {
     if ((power & 1) != 0) out = product(matrix, out, r);
-    if (power > 1) matrix = product(matrix, matrix, r);
+    matrix = product(matrix, matrix, r);
   }
   return out;
 }

@@ -195,6 +195,8 @@ EQUIVALENT = {
         "two members are set one after the other, and neither reads the other",
     ("models/quadratic_regression/early_time.cpp", "masked_kernel(a, c) = masks.together(a == c) * s.kernel(c, a);"):
         "a kernel is symmetric",
+    ("solvers/contour.cpp", "p -= (node.factor * shared).imag();"): "its size alone counts",
+    ("numerics/pchip.cpp", "if (secant[i - 1] * secant[i] < 0) continue;"): "the harmonic mean of 0 and anything is 0",
     ("spectra/compression.cpp",
      "const Array in_bias = 1.04 * (lambda * power), in_kernel = multiplicity * lambda.square();"):
         "functionals are compared by their ratios",

@@ -354,6 +354,33 @@ TEST_CASE("a branch is followed either way, by steps no longer than asked, and e
   }
 }
 
+TEST_CASE(
+    "steps along a branch: halved where nothing is found, to half the way to where it does not hold, then doubled") {
+  const auto asked = [](double hole, double least) {
+    std::vector<double> seen;
+    const ParametricMap map = [&](double p, std::span<const double>, std::span<double> next) {
+      if (seen.empty() || seen.back() != p) seen.push_back(p);
+      next[0] = p == hole ? std::nan("") : p;
+    };
+    ContinuationOptions options;
+    options.steps = 4;
+    options.margin = [least](double p, std::span<const double>) { return p < least ? 1.0 : std::nan(""); };
+    follow_branch(map, 0, 1, std::array{0.0}, options);
+    return seen;
+  };
+  CHECK(asked(0.25, 2) == std::vector<double>{0, 0.25, 0.125, 0.375, 0.625, 0.875, 1});
+  CHECK(asked(0.5, 2) == std::vector<double>{0, 0.25, 0.5, 0.375, 0.625, 0.875, 1});
+  // What holds up to .6 alone is bisected from .5 on.
+  const std::vector<double> edge = asked(-1, 0.6);
+  std::vector<double> expected{0, 0.25, 0.5, 0.75};
+  for (double good = 0.5, bad = 0.75; expected.size() < 30;) {
+    expected.push_back((good + bad) / 2);
+    (expected.back() < 0.6 ? good : bad) = expected.back();
+  }
+  REQUIRE(edge.size() > 30);
+  CHECK(std::vector<double>(edge.begin(), edge.begin() + 30) == expected);
+}
+
 TEST_CASE("scalars between two ends") {
   const FixedPoint found = bracketed([](double x) { return std::cos(x) - x; }, 0, 1);
   CHECK(found.converged());

@@ -282,6 +282,28 @@ TEST_CASE("formulas written out: every value of every kind") {
             .starts_with(".multiplicities: give either"));
 }
 
+TEST_CASE("keys that are left out, written out") {
+  const char* const pairs[][2] = {
+      {"kind = 'isotropic'\ndimension = 7\n", "eigenvalue = 1\ntarget_power = 1"},
+      {"kind = 'power-law'\ndimension = 9\nalpha = 1\nbeta = 0.5\n", "nodes = 'auto'\ntail = 'none'"},
+      {"kind = 'two-point'\nsmall = 0.2\ndimension = 1000\n", "large = 1\nfraction = 0.5\ntarget_power = [0.5, 0.5]"},
+      {"kind = 'spiked'\ndimension = 9\nspikes = [4, 2]\n", "bulk = 1\nspike_power = [0.5, 0.5]\nbulk_power = 0"},
+      {"kind = 'list'\neigenvalues = [3, 2]\n",
+       "multiplicities = [1, 1]\ntarget_power = [1, 1]\nunexplained_variance = 0"},
+      {"kind = 'marchenko-pastur'\ndimension = 9\nratio = 0.5\n",
+       "method = 'quantiles'\nseed = 0\nvariance = 1\ntarget_power = 1"},
+      {"kind = 'autoregressive'\ndimension = 5\ncorrelation = 0.4\n", "alpha = 0\ntarget_power = 1"},
+      {"kind = 'random-features'\nalpha = 1\nbeta = 0.5\ndata_dimension = 5\nfeatures = 3\n", "seed = 0"}};
+  for (const auto& [asked, rest] : pairs) {
+    const Spectrum s = built(asked), whole = built(std::string(asked) + rest);
+    CAPTURE(s.provenance);
+    CHECK(s.eigenvalue == whole.eigenvalue);
+    CHECK(s.multiplicity == whole.multiplicity);
+    CHECK(s.target_power == whole.target_power);
+    CHECK(s.unexplained_variance == whole.unexplained_variance);
+  }
+}
+
 TEST_CASE("eigenvalues in the order of the file, before they are sorted") {
   const auto given = [](const std::string& section) {
     return eigenvalues_as_given(settings::read_text("[spectrum]\n" + section, "e.toml"));

@@ -85,7 +85,7 @@ std::vector<std::string> linear_ticks(double low, double high) {
     if (x == 0) {
       label = "0";
     } else if (scientific) {
-      label = fmt::format("{:.4g}×10^{{{}}}", x / std::pow(10.0, exponent), exponent);
+      label = fmt::format("{:.4g}×{}", x / std::pow(10.0, exponent), power_label(exponent));
     } else {
       label = fmt::format("{:.6g}", x);
     }
@@ -109,15 +109,13 @@ std::string Axis::ticks() const {
 Axis axis_of(const std::vector<double>& decisive, const std::vector<double>& values, bool ignore_zero, double margin) {
   Axis axis;
   double least = std::numeric_limits<double>::infinity(), greatest = -least;
-  bool positive = true;
   for (const double value : decisive) {
     const double x = drawn(value);
     if (!std::isfinite(x) || (ignore_zero && x == 0)) continue;
-    positive = positive && x > 0;
     least = std::min(least, x);
     greatest = std::max(greatest, x);
   }
-  axis.log = positive && greatest > 0 && std::isfinite(least) && std::log10(greatest) - std::log10(least) > 1;
+  axis.log = least > 0 && std::log10(greatest) - std::log10(least) > 1;
 
   double low = std::numeric_limits<double>::infinity(), high = -low;
   for (const double value : values) {

@@ -238,7 +238,7 @@ void sample_curves(CollapseAnalysis& out, const BySize& sizes, const std::map<do
   if (out.curves.x.size() < 2)
     throw Error(
         fmt::format("{}: the runs have next to nothing in common before their horizon", label_of(out.schedule)));
-  if (out.curves.x.front() > 1.5 / static_cast<double>(options.points))
+  if (out.curves.x.size() < options.points)
     out.notes.push_back(fmt::format("runs are compared from x = {} on, where the last of them begins",
                                     settings::text_of(out.curves.x.front())));
   if (widest > 0.1)
@@ -285,6 +285,8 @@ void find_sensitivity(CollapseAnalysis& out, const CollapseOptions& options) {
   add(out.floor, "the floor used");
   if (std::isfinite(out.floor_low)) add(out.floor_low, "low end of its interval");
   if (std::isfinite(out.floor_high)) add(out.floor_high, "high end of its interval");
+  if (out.floor_high >= least)
+    out.notes.push_back("the floor's interval reaches the losses: the verdict hangs on the floor");
   const double above = least - out.floor;
   add(out.floor - 0.1 * above, "10% of the least excess lower");
   add(out.floor + 0.1 * above, "10% of the least excess higher");
@@ -323,7 +325,6 @@ CollapseAnalysis analyse_group(const CurveGroup& group, const CurveGroup& refere
   out.supercollapse = supercollapse_fraction(out.spread);
   out.supercollapse_bounds = supercollapse_bounds(out.curves, out.floor);
   out.supercollapse_late = supercollapse_fraction(out.spread, 0.5);
-  find_sensitivity(out, options);
   std::size_t fewest = SIZE_MAX, most = 0;
   for (const auto& of_size : out.curves.loss) {
     fewest = std::min(fewest, of_size.size());
@@ -333,8 +334,7 @@ CollapseAnalysis analyse_group(const CurveGroup& group, const CurveGroup& refere
     out.notes.push_back(fmt::format("sizes have {} to {} seeds; every size weighs the same", fewest, most));
   if (fewest == 1)
     out.notes.push_back("a size with one seed has no noise floor; seed noise counts as spread between sizes");
-  if (out.floor_high > out.curves.loss.back().front().back())
-    out.notes.push_back("the floor's interval reaches the losses: the verdict hangs on the floor");
+  find_sensitivity(out, options);
   return out;
 }
 

@@ -77,28 +77,26 @@ void note_shared_steps(const MeanRun& mean, const std::vector<const LossCurve*>&
 class ReferenceLoss {
  public:
   /// \param every  uses each such record, and the last
-  ReferenceLoss(const MeanRun& run, std::size_t every) : first_(nan), last_(nan) {
+  ReferenceLoss(const MeanRun& run, std::size_t every) : first_(run.tau.front()), last_(run.tau.back()) {
+    const auto first_positive = std::ranges::find_if(run.tau, [](double tau) { return tau > 0; });
+    if (first_positive != run.tau.end()) unit_ = *first_positive;
     std::vector<double> x, y;
     for (std::size_t i = 0; i < run.tau.size(); ++i) {
-      if (unit_ == 0 && run.tau[i] > 0) unit_ = run.tau[i];
       if (i % every != 0 && i + 1 < run.tau.size()) continue;
-      const double at = run.tau[i] > 0 ? std::log1p(run.tau[i] / unit_) : 0;
+      const double at = std::log1p(run.tau[i] / unit_);
       if (!x.empty() && !(at > x.back())) continue;  // steps at rate 0
       x.push_back(at);
       y.push_back(run.loss[i]);
     }
-    if (x.empty()) return;
-    first_ = run.tau.front();
-    last_ = run.tau.back();
     curve_.emplace(std::move(x), std::move(y));
   }
   double operator()(double tau) const {
     if (!(tau >= first_ && tau <= last_)) return nan;
-    return (*curve_)(tau > 0 ? std::log1p(tau / unit_) : 0);
+    return (*curve_)(std::log1p(tau / unit_));
   }
 
  private:
-  double unit_ = 0, first_, last_;
+  double unit_ = 1, first_, last_;
   std::optional<numerics::Pchip> curve_;
 };
 

@@ -6,11 +6,13 @@
 #include <boost/math/distributions/normal.hpp>
 #include <boost/math/distributions/students_t.hpp>
 #include <cmath>
+#include <limits>
 #include <numbers>
 #include <stdexcept>
 
 #include "models/framework/absent.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 
 namespace edgewise::validation {
 
@@ -18,8 +20,8 @@ namespace {
 
 /// P(K > x) of Kolmogorov's limiting law.
 double kolmogorov_tail(double x) {
-  if (x < 0.1) return 1;  // 1 - 1e-50 already
   double sum = 0;
+  // An odd number of terms, too many at small x, where the law is 1 to rounding.
   for (int k = 1; k < 100; ++k) sum += (k % 2 == 1 ? 2.0 : -2.0) * std::exp(-2.0 * k * k * x * x);
   return std::clamp(sum, 0.0, 1.0);
 }
@@ -111,12 +113,10 @@ double normal_score_studentized(double t, double low, double high, double n) {
 
 double studentized(double score, double low, double high, double n) {
   const double wanted = student_from_normal(std::abs(score), std::max(1.0, n - 1)), side = score < 0 ? -1 : 1;
-  const auto too_small = [&](double t) { return side * least_unskewed(side * t, low, high, n) < wanted; };
-  double below = 0, above = 1;
-  while (too_small(above)) above *= 2;
-  for (double middle = above / 2; below < middle && middle < above; middle = below + (above - below) / 2)
-    (too_small(middle) ? below : above) = middle;
-  return side * above;
+  const auto reached = [&](double t) { return side * least_unskewed(side * t, low, high, n) >= wanted; };
+  double above = 1;
+  while (!reached(above)) above *= 2;
+  return side * numerics::threshold(reached, 0, above, std::numeric_limits<double>::epsilon());
 }
 
 double normal_from_student(double t, double degrees) {

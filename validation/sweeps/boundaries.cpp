@@ -173,7 +173,6 @@ void reach_out(PlaneCurve& curve, const PlaneView& view) {
     return out;
   };
   const auto same = [](const PlanePoint& a, const PlanePoint& b) { return a.x == b.x && a.y == b.y; };
-  if (same(curve.front(), curve.back())) return;
   if (const PlanePoint p = beyond(curve.front()); !same(p, curve.front())) curve.insert(curve.begin(), p);
   if (const PlanePoint p = beyond(curve.back()); !same(p, curve.back())) curve.push_back(p);
 }
@@ -397,7 +396,6 @@ DiagramComparison compare(const SweepTable& table, std::span<const Plane> planes
       }
   }
   for (const auto& [key, s] : sums) {
-    if (s.points == 0) continue;
     const auto n = static_cast<double>(s.points);
     out.distances.push_back({key.second, key.first, s.points, s.cells / n, s.max_cells, s.shares / n, s.max_share});
   }

@@ -120,7 +120,7 @@ void cut(const PlaneCurve& curve, const std::function<bool(double, double)>& ins
     part.clear();
   };
   for (std::size_t i = 0; i < curve.size(); ++i) {
-    const bool now = holds(curve[i]), before = i > 0 && !part.empty();
+    const bool now = holds(curve[i]), before = !part.empty();
     if (now && i > 0 && !before) part.push_back(edge_between(curve[i], curve[i - 1]));
     if (now) part.push_back(curve[i]);
     if (!now && before) {

@@ -70,7 +70,6 @@ std::vector<Plane> planes(const SweepTable& table) {
       if (runs) continue;
       if (++plane.place[a] < table.axes[a].size()) break;
       plane.place[a] = 0;
-      if (a == 0) return out;
     }
     if (std::all_of(plane.place.begin(), plane.place.end(), [](std::size_t i) { return i == 0; })) return out;
   }

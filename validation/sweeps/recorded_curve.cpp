@@ -14,10 +14,9 @@ namespace {
 /// Formulas for steps are right up to rounding.
 constexpr double rounding = 1e-9;
 
-/// Position of `x` between `a` and `b`, 0..1: on a logarithmic scale where all are positive.
+/// Position of `x` between `a` and `b`, a < b, 0..1: on a logarithmic scale where all are positive.
 double fraction(double a, double b, double x) {
-  if (a > 0 && b > 0 && x > 0) return std::log(x / a) / std::log(b / a);
-  return (x - a) / (b - a);
+  return a > 0 ? std::log(x / a) / std::log(b / a) : (x - a) / (b - a);
 }
 
 /// What lies at `f` between `a` and `b`, on a logarithmic scale where both are positive.
@@ -42,9 +41,9 @@ std::vector<double> durations(const CurveWindow& window) {
 
 double value_at(const RecordedCurve& curve, double step) {
   const auto& [steps, values] = curve;
-  if (steps.empty() || std::isnan(step)) return nan;
+  if (steps.empty()) return nan;
   const double slack = rounding * std::abs(step);
-  if (step < steps.front() - slack || step > steps.back() + slack) return nan;
+  if (!(step >= steps.front() - slack && step <= steps.back() + slack)) return nan;
   step = std::clamp(step, steps.front(), steps.back());
   const auto after = static_cast<std::size_t>(std::lower_bound(steps.begin(), steps.end(), step) - steps.begin());
   if (steps[after] == step) return values[after];
@@ -56,13 +55,12 @@ double value_at(const RecordedCurve& curve, double step) {
 
 double first_passage(const RecordedCurve& curve, double level, bool falling) {
   const auto& [steps, values] = curve;
-  if (std::isnan(level)) return nan;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (!(falling ? values[i] <= level : values[i] >= level)) continue;
     if (i == 0 || !std::isfinite(values[i - 1]) || !std::isfinite(values[i])) return steps[i];
-    const bool positive = values[i - 1] > 0 && values[i] > 0 && level > 0;
-    const double f = positive ? std::log(level / values[i - 1]) / std::log(values[i] / values[i - 1])
-                              : (level - values[i - 1]) / (values[i] - values[i - 1]);
+    const double f = std::min(values[i - 1], values[i]) > 0
+                         ? std::log(level / values[i - 1]) / std::log(values[i] / values[i - 1])
+                         : (level - values[i - 1]) / (values[i] - values[i - 1]);
     return between(steps[i - 1], steps[i], f);
   }
   return nan;
@@ -106,19 +104,15 @@ double median_over(const CurveWindow& window) {
   const std::vector<double> weight = durations(window);
   std::vector<std::size_t> order(weight.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return window.values[a] < window.values[b] || (window.values[a] == window.values[b] && a < b);
-  });
+  std::ranges::sort(order, {}, [&](std::size_t i) { return window.values[i]; });
   const double half = std::accumulate(weight.begin(), weight.end(), 0.0) / 2;
   double sum = 0;
-  for (std::size_t k = 0; k < order.size(); ++k) {
+  for (std::size_t k = 0;; ++k) {
     sum += weight[order[k]];
     // Exactly half on either side: the middle of the two neighbours.
-    if (std::abs(sum - half) <= rounding * half && k + 1 < order.size())
-      return (window.values[order[k]] + window.values[order[k + 1]]) / 2;
+    if (std::abs(sum - half) <= rounding * half) return (window.values[order[k]] + window.values[order[k + 1]]) / 2;
     if (sum > half) return window.values[order[k]];
   }
-  return window.values[order.back()];
 }
 
 }  // namespace edgewise::validation

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
 namespace edgewise::validation {
@@ -164,19 +165,18 @@ double JointTest::excess(const OpenSkewness& open, double critical_z) const {
 }
 
 double JointTest::detectable_along(std::vector<double> unit) const {
-  const double largest = *std::max_element(unit.begin(), unit.end());
-  if (!(largest > 0)) return infinity;
+  if (!(*std::ranges::max_element(unit) > 0)) return infinity;
   const double critical_z = critical();
   std::vector<double> lost(unit.size(), 0.0), shift(unit.size());
   for (std::size_t c = 0; c < unit.size(); ++c)
     if (open_[c]) lost[c] = excess(*open_[c], critical_z);
-  double low = 0, high = (critical_z + 10 + *std::ranges::max_element(lost)) / largest;
-  for (int i = 0; i < 30; ++i) {
-    const double middle = 0.5 * (low + high);
-    for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, middle * unit[c] - lost[c]);
-    (law_.exceedance(shift, critical_z) < options_.power ? low : high) = middle;
-  }
-  return high;
+  const auto detected = [&](double discrepancy) {
+    for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, discrepancy * unit[c] - lost[c]);
+    return law_.exceedance(shift, critical_z) >= options_.power;
+  };
+  double high = 1;
+  while (!detected(high)) high *= 2;
+  return numerics::threshold(detected, 0, high, 1e-9);
 }
 
 }  // namespace edgewise::validation

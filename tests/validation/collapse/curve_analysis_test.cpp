@@ -536,3 +536,73 @@ TEST_CASE("what runs lack for an analysis is told") {
   for (double& step : apart.groups[0].curves.back().step) step *= 2000;
   CHECK(said(apart) == "the runs of size 100 have no steps in common");
 }
+
+TEST_CASE(
+    "from which gap between records on it is said that they are far apart, and where several seeds are averaged") {
+  // Every run of two sizes has a record every .005 of its horizon, but for a gap.
+  const auto said = [](double from, double to, std::size_t seeds, std::size_t of_second) {
+    LossCurves runs;
+    runs.groups.push_back({"", {}});
+    for (const double p : {10.0, 20.0})
+      for (std::size_t w = 0; w < (p > 10 ? of_second : seeds); ++w) {
+        LossCurve curve{p, std::to_string(w), {}, {}, {}, "run"};
+        for (int k = 0; k <= 200; ++k)
+          if (const double x = 0.005 * k; x <= from + 1e-9 || x >= to - 1e-9) curve.step.push_back(1e5 * x);
+        curve.step.insert(std::ranges::lower_bound(curve.step, 1e5 * to), 1e5 * to);
+        for (const double step : curve.step) {
+          curve.compute.push_back(p * step);
+          curve.loss.push_back(1 + 1 / (1 + step / 1000));
+        }
+        runs.groups[0].curves.push_back(std::move(curve));
+      }
+    CollapseOptions options;
+    options.floor = 0;
+    const CollapseAnalysis a = analyse_collapse(runs, options).front();
+    std::string out;
+    for (const std::string& note : a.notes)
+      if (note.find("as far apart as") != std::string::npos) out += note;
+    return out;
+  };
+  CHECK(said(0.5, 0.5995, 1, 1) == "");
+  const std::string far =
+      "losses are recorded as far apart as 0.1 of the horizon; between them they are interpolated linearly";
+  CHECK(said(0.5, 0.6005, 1, 1) == far);
+  CHECK(said(0.5, 0.6005, 2, 2) == far);
+  CHECK(said(0.1, 0.2995, 1, 1) == "");
+  CHECK(said(0.1, 0.3005, 1, 1).starts_with("losses are recorded as far apart as 0.2 of the horizon; "));
+  CHECK(said(0.5, 0.5149, 2, 2) == "");
+  CHECK(
+      said(0.5, 0.5151, 2, 2) ==
+      "losses are recorded as far apart as 0.015 of the horizon: between records two are averaged, and Delta and floor "
+      "are up to 29% low where noise changes from one to the next");
+  CHECK(said(0.5, 0.5151, 2, 1) == "");
+}
+
+TEST_CASE("a floor's interval that reaches the loss at any run's horizon is told") {
+  // Ends about a power law with a floor, further and further off it; of two seeds the second ends lower.
+  const double off[] = {0.2, -0.5, 0.4, -1, 1};
+  std::size_t none = 0, second_alone = 0, both = 0;
+  for (int k = 1; k <= 20; ++k) {
+    LossCurves runs;
+    runs.groups.push_back({"", {}});
+    double ends[2] = {};
+    for (int i = 0; i < 5; ++i)
+      for (const int seed : {0, 1}) {
+        const double size = std::pow(2.0, i), end = 100 * size,
+                     excess = std::pow(size, -0.6) * (seed == 0 ? 1.25 : 0.75);
+        const double loss = ends[seed] = 1 + excess * std::exp(0.003 * k * off[i]);
+        runs.groups[0].curves.push_back(
+            {size, "", {0, 0.5 * end, end}, {0, 3 * end * size, 6 * end * size}, {3 * loss, 2 * loss, loss}, "run"});
+      }
+    const CollapseAnalysis a = analyse_collapse(runs, {}).front();
+    const bool told =
+        std::ranges::count(a.notes, "the floor's interval reaches the losses: the verdict hangs on the floor") == 1;
+    CHECK(told == (a.floor_high >= ends[1]));
+    none += a.floor_high < ends[1];
+    second_alone += a.floor_high >= ends[1] && a.floor_high < ends[0];
+    both += a.floor_high >= ends[0];
+  }
+  CHECK(none > 0);
+  CHECK(second_alone > 0);
+  CHECK(both > 0);
+}

@@ -332,3 +332,41 @@ TEST_CASE("what is a jump does not depend on the unit of the function") {
     CHECK(find_zeros([unit](double a) { return a < 0.7 ? unit : -0.1 * unit; }, x).empty());
   }
 }
+
+TEST_CASE("a square with a corner without a number has no piece of a curve") {
+  const std::vector<double> x{0, 1};
+  for (const double gap : {NAN * 1.0, INFINITY * 1.0})
+    for (const double sign : {-1.0, 1.0})
+      for (const double at_x : x)
+        for (const double at_y : x) {
+          const auto f = [&](double a, double b) { return a == at_x && b == at_y ? gap : sign * (b - 0.3); };
+          CHECK(trace_zeros(f, x, x).empty());
+          CHECK(trace_zeros(f, std::vector<double>{0.01, 0.99}, x).size() == 1);
+        }
+}
+
+TEST_CASE("a condition that holds at no end of a curve, at one, or at a point alone") {
+  const std::vector<double> x{0, 0.25, 0.5, 0.75, 1};
+  const auto parts = [&](const std::function<bool(double, double)>& inside) {
+    std::vector<std::pair<double, double>> out;
+    for (const PlaneCurve& curve : trace_zeros([](double, double b) { return b - 0.6; }, x, x, inside))
+      out.emplace_back(std::min(curve.front().x, curve.back().x), std::max(curve.front().x, curve.back().x));
+    std::ranges::sort(out);
+    return out;
+  };
+  const auto ends = [&](const std::function<bool(double, double)>& inside, const std::vector<double>& expected) {
+    std::vector<double> found;
+    for (const auto& [low, high] : parts(inside)) found.insert(found.end(), {low, high});
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) CHECK(found[i] == Approx(expected[i]).epsilon(1e-12).scale(1));
+  };
+  ends([](double, double) { return true; }, {0, 1});
+  ends([](double, double) { return false; }, {});
+  ends([](double a, double) { return a > 0.1 && a < 0.9; }, {0.1, 0.9});
+  ends([](double a, double) { return a < 0.3; }, {0, 0.3});
+  ends([](double a, double) { return a > 0.3; }, {0.3, 1});
+  ends([](double a, double) { return a > 0.4 && a < 0.6; }, {0.4, 0.6});
+  ends([](double a, double) { return a < 0.1 || (a > 0.4 && a < 0.6) || a > 0.9; }, {0, 0.1, 0.4, 0.6, 0.9, 1});
+  // What lies between two points of the curve is not seen.
+  ends([](double a, double) { return a > 0.3 && a < 0.4; }, {});
+}

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <span>
@@ -139,4 +140,42 @@ TEST_CASE("draws have the sample's correlations, of more replicas than compariso
       CHECK(std::abs(law.exceedance(shift, 50) - expected) < 0.045);
     }
   }
+}
+
+TEST_CASE("one comparison's law is that of the absolute values of the draws themselves") {
+  const auto data = independent(1, 30);
+  const std::vector<std::span<const double>> spans(data.begin(), data.end());
+  const MaxStatistic law(spans, {}, 12, 300);
+  random::Stream stream(12, 0, 0, random::Purpose::other);
+  std::vector<double> draws(512);
+  stream.normals(std::span(draws).first(256));
+  stream.normals(std::span(draws).last(256));
+  draws.resize(300);
+  for (double& z : draws) z = std::abs(z);
+  std::ranges::sort(draws);
+  for (const double p : {0.9, 0.6, 0.4}) CHECK(law.critical(p) == Approx(quantile(draws, 1 - p)).epsilon(1e-14));
+}
+
+TEST_CASE("components that together carry less than a ten-thousandth of the correlations are left out") {
+  // Two comparisons of correlation rho have components of shares (1 + rho)/2 and (1 - rho)/2; without the second they are one.
+  const auto spread_of_both = [](double share, std::size_t replicas) {
+    std::vector<std::vector<double>> data(2, std::vector<double>(replicas, 0.0));
+    const double rho = 1 - 2 * share;
+    data[0] = {1, -1, 0, 0};
+    data[1] = {rho, -rho, std::sqrt(1 - rho * rho), -std::sqrt(1 - rho * rho)};
+    for (auto& values : data) values.resize(replicas);
+    return law_of(data, {{0, 1}}).group_std(0);
+  };
+  for (const std::size_t replicas : {4U, 9U}) {
+    CHECK(spread_of_both(0.99e-4, replicas) == Approx(2).epsilon(1e-12));
+    CHECK(spread_of_both(1.01e-4, replicas) == Approx(2 * std::sqrt(1 - 1.01e-4)).epsilon(1e-9));
+  }
+  // In any unit, and nothing of what does not move.
+  std::vector<std::vector<double>> data = independent(2, 50);
+  const double both = law_of(data, {{0, 1}}).group_std(0);
+  for (double& x : data[0]) x = std::ldexp(x, 900);
+  for (double& x : data[1]) x = std::ldexp(x, -900);
+  CHECK(law_of(data, {{0, 1}}).group_std(0) == Approx(both).epsilon(1e-12));
+  for (double& x : data[0]) x = 0;
+  CHECK(law_of(data, {{0, 1}}).group_std(0) == Approx(1).epsilon(1e-12));
 }

@@ -447,7 +447,6 @@ Extrapolation extrapolate(std::span<const Level> levels, const VerdictOptions& o
   out.exponent = best->exponent;
   out.fit_p_value = best->fit_p_value;
   out.limit = gap_of(shared, intercept(shared.dimension, best->exponent), infinity);
-  out.limit.dimension = infinity;
 
   const bool fits_none = best->fit_p_value < part.false_alarm;
   const Candidate* kept = nullptr;      // not rejected, and of those the least resolved

@@ -94,14 +94,14 @@ Estimate of_mean(std::span<const double> values, const Prediction& prediction, d
   const double skewness = m.skewness * 0.25 / (0.25 + 6 / n);
   const double least = std::min(skewness, m.skewness), most = std::max(skewness, m.skewness);
   const auto score = [&](double gap) { return normal_score_studentized(gap / m.sem, least, most, n); };
-  if (m.mean < prediction.low) out.below = std::max(0.0, -score(m.mean - prediction.low));
-  if (m.mean > prediction.high) out.above = std::max(0.0, score(m.mean - prediction.high));
+  if (m.mean < prediction.low) out.below = -score(m.mean - prediction.low);
+  if (m.mean > prediction.high) out.above = score(m.mean - prediction.high);
   // The mean must be beyond t sem by `reserve` standard deviations of (mean - t sem). The sem fluctuates too, and along
   // with the mean of a skewed law; of the fourth moment a gamma law's is taken.
   const double reserve = normal_quantile(power);
   const auto miss = [&](double t, double skew) {
-    const double spread = 1 + t * t * (2 + 1.5 * skew * skew) / (4 * n) - t * skew / std::sqrt(n);
-    return (t + reserve * std::sqrt(std::max(0.25, spread))) * m.sem;
+    const double spread = 1 + t * t * (2 + 1.5 * skew * skew) / (4 * n) - t * skew / std::sqrt(n);  // above 1/3
+    return (t + reserve * std::sqrt(spread)) * m.sem;
   };
   out.miss_above = miss(studentized(critical, least, most, n), skewness);
   out.miss_below = miss(-studentized(-critical, least, most, n), -skewness);
@@ -167,10 +167,8 @@ void take_statistics(Verdict& verdict, std::size_t shares) {
     }
     least_p = std::min(least_p, p.p_value);
     verdict.detectable = std::max(verdict.detectable, p.detectable);
-    if (p.estimate < p.prediction.low || p.estimate > p.prediction.high) {
-      const double end = p.estimate < p.prediction.low ? p.prediction.low : p.prediction.high;
-      verdict.largest_gap = std::max(verdict.largest_gap, std::abs(p.estimate - end) / scale_of(p.prediction));
-    }
+    for (const double outside : {p.prediction.low - p.estimate, p.estimate - p.prediction.high})
+      verdict.largest_gap = std::max(verdict.largest_gap, outside / scale_of(p.prediction));
   }
   if (verdict.effective_comparisons == 0) verdict.detectable = infinity;
   verdict.p_value = std::min(1.0, static_cast<double>(shares) * least_p);
@@ -262,7 +260,7 @@ PredictionVerdict judge_prediction(const Prediction& prediction, const Sample& s
   verdict.estimate = estimate.value;
   verdict.error = estimate.error;
   verdict.z = estimate.above > 0 ? estimate.above : estimate.below > 0 ? -estimate.below : 0.0;
-  if (verdict.z != 0) verdict.p_value = std::min(1.0, sides * normal_tail(std::abs(verdict.z) / widening));
+  if (verdict.z != 0) verdict.p_value = sides * normal_tail(std::abs(verdict.z) / widening);
   const double missed = std::max(std::isfinite(prediction.low) ? estimate.miss_below : 0.0,
                                  std::isfinite(prediction.high) ? estimate.miss_above : 0.0);
   verdict.detectable = missed / scale_of(prediction);

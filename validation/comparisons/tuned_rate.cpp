@@ -1,23 +1,22 @@
 #include "validation/comparisons/tuned_rate.hpp"
 
 #include <cmath>
-#include <limits>
 
+#include "numerics/constants.hpp"
 #include "numerics/scan.hpp"
 
 namespace edgewise::validation {
 
 TunedRate tune_rate(const std::function<double(double)>& loss, double from, double to) {
-  constexpr double infinity = std::numeric_limits<double>::infinity();
   numerics::Scan scan{std::log(from), std::log(to)};
   const double widened = 48 * (scan.high - scan.low) / (scan.points - 1);
   scan.lowest = scan.low - widened;
   scan.highest = scan.high + widened;
   scan.finest = 0.005;
   // Losses go over decades: their logarithm, of either sign.
-  constexpr double least_log = 750;
-  scan.lost = 2 * least_log;
-  scan.enough = -2 * least_log;
+  constexpr double least_log = 750, beyond = 1500;
+  scan.lost = beyond;
+  scan.enough = -beyond;
   const auto scaled = [&](double value) {
     if (value == 0 || !(std::abs(value) < infinity)) return value == 0 ? 0 : scan.lost;
     return std::copysign(std::log(std::abs(value)) + least_log, value);

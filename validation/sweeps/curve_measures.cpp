@@ -251,7 +251,6 @@ double jackknife_error(const Curve& curve, double asymptote, const ExponentOptio
   constexpr std::size_t most_groups = 40;
   if (!curve.sample) return nan;
   const std::size_t times = curve.sample->steps.size();
-  if (curve.sample->values.size() < curve.offset + times) return nan;
   const std::size_t replicas = curve.sample->values[curve.offset].size();
   const std::size_t groups = std::min(replicas, most_groups);
   if (groups < 3) return nan;
@@ -259,7 +258,6 @@ double jackknife_error(const Curve& curve, double asymptote, const ExponentOptio
   for (std::size_t g = 0; g < groups; ++g) {
     for (std::size_t t = 0; t < times; ++t) {
       const std::vector<double>& all = curve.sample->values[curve.offset + t];
-      if (all.size() != replicas) return nan;
       double sum = 0;
       std::size_t count = 0;
       for (std::size_t r = 0; r < replicas; ++r)

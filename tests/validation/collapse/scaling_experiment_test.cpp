@@ -630,3 +630,48 @@ TEST_CASE("a spread without bound is infinite where it is, and of Delta where th
     CHECK(bounded == (k > 1));
   }
 }
+
+TEST_CASE("which predicted spreads are judged, to a per cent of their limits") {
+  // Known spreads of a size's losses are noise scale/(2 + step), with horizons of 10, 40 and 80 steps.
+  const auto spread = [](double noise, double x) {
+    const double sizes[] = {noise / (2 + 10 * x), noise * 1.4 / (2 + 40 * x), noise * 1.8 / (2 + 80 * x)};
+    return std::vector<double>(sizes, sizes + 3);
+  };
+  const auto root_mean_square = [](const std::vector<double>& of) {
+    return std::sqrt((of[0] * of[0] + of[1] * of[1] + of[2] * of[2]) / 3);
+  };
+  for (const double factor : {0.99, 1.01}) {
+    CAPTURE(factor);
+    // Without bound from a thousand on, at x = .1 first.
+    KnownSizes wide("points = 10\nsimulate = false\n", factor * 1000 / spread(1, 0.1)[0], {1, 1, 1});
+    CHECK(std::isinf(wide.collapse().predicted_floor[0]) == (factor > 1));
+    // Too wide to be compared above .3: at x = .9 last.
+    KnownSizes compared("points = 10\n", factor * 0.3 / root_mean_square(spread(1, 0.9)), {8, 8, 8});
+    CHECK((compared.collapse().floor_check->largest > 0) == (factor < 1));
+    // Delta is not judged where the ends spread by more than .1 on average.
+    const std::vector<double> ends = spread(3, 1);
+    KnownSizes at_end("points = 10\n", factor * 0.3 / (ends[0] + ends[1] + ends[2]) * 3, {8, 8, 8});
+    CHECK(at_end.collapse().delta_check->judged == (factor < 1));
+  }
+  // A measured floor may be 10% off, or four errors of a log-normal law's spread, whichever is more.
+  for (const std::size_t seeds : {50U, 400U})
+    for (const double factor : {0.99, 1.01}) {
+      CAPTURE(seeds);
+      CAPTURE(factor);
+      KnownSizes problem("points = 5\n", 0.3, {seeds, seeds, seeds});
+      const auto n = static_cast<double>(seeds);
+      for (std::size_t p = 0; p < 3; ++p)
+        for (std::size_t t = 0; t < problem.samples[p].steps.size(); ++t) {
+          const double x = static_cast<double>(t) / (p == 0 ? 10 : p == 1 ? 40 : 80);
+          const double predicted = root_mean_square(spread(0.3, x)), w = 1 + predicted * predicted;
+          const double fourth = std::pow(w, 4) + 2 * std::pow(w, 3) + 3 * w * w - 3;
+          const double off = factor * std::max(0.1, 4 * std::sqrt((fourth - 1) / (4 * 3 * n)));
+          // Half of the runs above, half below: a standard deviation of sqrt(n/(n - 1)) times their distance.
+          const double distance = spread(0.3, x)[p] * (1 + off) * std::sqrt((n - 1) / n);
+          const double above = problem.known[p]->above(static_cast<double>(t));
+          for (std::size_t r = 0; r < seeds; ++r)
+            problem.samples[p].values[t][r] = 0.2 + above * (1 + (r % 2 == 0 ? distance : -distance));
+        }
+      CHECK(problem.collapse().floor_check->agrees == (factor < 1));
+    }
+}

@@ -23,7 +23,7 @@ std::vector<double> bases_around(double base, double highest, std::uint64_t coun
   std::vector<double> out;
   for (std::uint64_t i = 0; i < count; ++i) {
     const double at = count == 1 ? 0 : 2 * static_cast<double>(i) / static_cast<double>(count - 1) - 1;
-    const double one = at == 0 ? base : base * std::pow(reach, at);
+    const double one = base * std::pow(reach, at);
     if (one <= highest) out.push_back(one);
   }
   if (out.empty()) out.push_back(highest);

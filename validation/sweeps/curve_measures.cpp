@@ -365,7 +365,6 @@ class PassageRatio : public Measure {
         count_(static_cast<std::size_t>(table.values.integer("count"))) {
     const std::vector<std::string>& two = table.values.texts("variants");
     if (two.size() != 2) throw table.values.error("variants", "must be the names of two variants");
-    MeasureTable one = table;
     for (std::size_t i = 0; i < 2; ++i) {
       const auto found = std::find(table.variants.begin(), table.variants.end(), two[i]);
       if (found == table.variants.end())

@@ -164,6 +164,23 @@ x,zeta_ratio,0.25,to that of the first formula
   CHECK(told({"--weight", "1", "--weight", "2"}) == "edgewise: --weight: 2 for 1 formulas; give one each, or none\n");
 }
 
+TEST_CASE("learnability: what options are where they are not given") {
+  const auto same = [](std::vector<std::string> options, const std::vector<std::string>& usual) {
+    options.insert(options.begin(), "learnability");
+    const std::string out = run(options).out;
+    options.insert(options.end(), usual.begin(), usual.end());
+    return !out.empty() && run(options).out == out;
+  };
+  const std::vector<std::string> strata = {"x", "2*x", "--weight", "0.3", "--weight", "0.6"},
+                                 norm = {"x + x^2", "--kernel", "gauss"};
+  CHECK(same(strata, {"--delta", "0.05"}));
+  CHECK_FALSE(same(strata, {"--delta", "0.051"}));
+  CHECK(same(norm, {"--dimension", "3", "--length", "1", "--s2", "1"}));
+  CHECK_FALSE(same(norm, {"--dimension", "4"}));
+  CHECK_FALSE(same(norm, {"--length", "1.01"}));
+  CHECK_FALSE(same(norm, {"--s2", "1.01"}));
+}
+
 TEST_CASE("learnability: bad input is one line and status 2") {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{},

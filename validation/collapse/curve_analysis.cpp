@@ -121,7 +121,7 @@ void find_interval(CollapseAnalysis& out, const BySize& sizes, const CollapseOpt
     if (frontier.size() < 4) continue;
     if (const auto fit = fitted(frontier, std::nullopt)) floors.push_back(fit->floor);
   }
-  if (floors.size() < sizes.size() || floors.size() < 3) return;
+  if (floors.size() < sizes.size()) return;
   const Moments m = moments(floors);
   const auto n = static_cast<double>(floors.size());
   const double error = std::sqrt((n - 1) * (n - 1) / n) * m.std;

@@ -410,6 +410,12 @@ TEST_CASE("an analysis of noisy runs, written out: frontier, resampled floor, ho
   CHECK(std::ranges::count(one.notes,
                            "a size with one seed has no noise floor; seed noise counts as spread between sizes") == 1);
   CHECK(std::isnan(one.supercollapse_bounds.first));
+  // Of four sizes three are left, too few for a floor: there is no interval.
+  std::erase_if(single.groups[0].curves, [](const LossCurve& curve) { return curve.size == 160; });
+  const CollapseAnalysis four = analyse_collapse(single, options).front();
+  CHECK(four.floor_from == "fitted to the frontier (4 sizes)");
+  CHECK(std::isnan(four.floor_low));
+  CHECK(std::isnan(four.floor_high));
 }
 
 TEST_CASE("a formula's horizon: its frontier is read there, of sizes that come to it where they are four") {
@@ -458,6 +464,10 @@ TEST_CASE("a formula's horizon: its frontier is read there, of sizes that come t
   const CollapseAnalysis edge = analyse_collapse(runs, options).front();
   CHECK(edge.curves.size.size() == 5);
   CHECK(edge.curves.horizon[1] == end(20));
+  for (const double by : {0.9e-9, 1.1e-9}) {
+    options.formula = [&](double p) { return p == 160 ? 3 * end(p) : p == 80 ? end(p) * (1 + by) : 0.8 * end(p); };
+    CHECK(analyse_collapse(runs, options).front().frontier.size() == (by < 1e-9 ? 4 : 5));
+  }
   options.formula = [&](double p) { return end(p) * (1 + 1.1e-9); };
   CHECK_THROWS_WITH_AS(analyse_collapse(runs, options),
                        doctest::Contains("within the horizon; a collapse needs two or more"), settings::Error);

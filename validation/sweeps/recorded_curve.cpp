@@ -48,8 +48,8 @@ double value_at(const RecordedCurve& curve, double step) {
   const auto after = static_cast<std::size_t>(std::lower_bound(steps.begin(), steps.end(), step) - steps.begin());
   if (steps[after] == step) return values[after];
   const double before = values[after - 1], next = values[after];
-  // Of a run that diverged in between nothing finite is known.
-  if (std::isinf(next) || std::isinf(before)) return std::isinf(next) ? next : before;
+  // Behind infinity nothing finite is known; before it the interpolation is infinite by itself.
+  if (std::isinf(before)) return std::isinf(next) ? next : before;
   return between(before, next, fraction(steps[after - 1], steps[after], step));
 }
 

@@ -1,5 +1,6 @@
 // Curves of sweeps, command by command.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <cmath>
 #include <string>
@@ -191,4 +192,23 @@ TEST_CASE("more than forty points are a line without marks; of no number there i
   CHECK(style(41) == std::pair(false, true));
   CHECK_THROWS_WITH_AS(curve_panel(table, {{0, std::nullopt, {0}}, {1}, ""}, 0),
                        "the measure 'mean' is defined in no cell that is drawn", settings::Error);
+}
+
+TEST_CASE("a ground has room for its name from 0.02 and 0.018 a letter of the width on") {
+  const auto named = [](const std::string& name, double share) {
+    SweepTable table = line();
+    table.axes = {{"x", "a.x", false, {0, 1.5 * share, 1}, {}}};
+    table.labels[0].name = name;
+    table.boundaries.clear();
+    table.cells.assign(3, {CellState::finished, {1, 2, 0}, "high", "", 0});
+    table.cells[0].label = name;
+    const std::string s = curve_panel(table, {{0, std::nullopt, {0}}, {0}, ""}, 0);
+    CHECK(holds(s, "set object rectangle from graph 0.00000, graph 0 to graph " + fmt::format("{:.5f}", share)));
+    CHECK(holds(s, "title \"" + name + "\"") != holds(s, "set label \"" + name + "\""));
+    return holds(s, fmt::format("set label \"{}\" at graph {:.5f}, graph 0.95", name, share / 2));
+  };
+  CHECK_FALSE(named("low", 0.0735));
+  CHECK(named("low", 0.0745));
+  CHECK_FALSE(named("a long name", 0.2175));
+  CHECK(named("a long name", 0.2185));
 }

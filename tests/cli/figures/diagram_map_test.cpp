@@ -373,3 +373,31 @@ TEST_CASE("nothing is drawn of no cell") {
   CHECK_THROWS_WITH_AS(drawn(table, {0}), "the measure 'slope_mse' is defined in no cell that is drawn",
                        settings::Error);
 }
+
+TEST_CASE("the room that a name takes: 0.019 of the width a letter and 0.02, 0.07 of the height, upright 1.15 of it") {
+  // A cell of its own in the corner, of these shares of the axes.
+  const auto stands = [](const std::string& name, double width, double height) {
+    SweepTable table = grid();
+    table.axes[0].numbers = {0, 1.5 * width, 1};
+    table.axes[1].numbers = {0, 1.5 * height, 1};
+    table.labels = {{name, "", ""}, {"elsewhere", "", ""}};
+    table.cells.assign(9, {CellState::finished, {1, 2}, "elsewhere", "", 0});
+    table.cells[0].label = name;
+    const std::string s = map_panel(table, {{0, 1, {0, 0}}, {}, ""}, 0);
+    const std::string set =
+        fmt::format("set label \"{}\" at graph {:.4f}, graph {:.4f} center", name, width / 2, height / 2);
+    return std::string(holds(s, set + " rotate by 90 noenhanced") ? "upright"
+                       : holds(s, set + " noenhanced")            ? "level"
+                       : holds(s, "title \"" + name + "\"")       ? "legend"
+                                                                  : "nowhere");
+  };
+  CHECK(stands("low", 0.0765, 0.5) == "upright");
+  CHECK(stands("low", 0.0775, 0.5) == "level");
+  CHECK(stands("low", 0.0775, 0.0695) == "legend");
+  CHECK(stands("low", 0.0775, 0.0705) == "level");
+  CHECK(stands("a long name", 0.2285, 0.0705) == "legend");
+  CHECK(stands("a long name", 0.2296, 0.0705) == "level");
+  CHECK(stands("low", 0.0695, 0.089) == "legend");
+  CHECK(stands("low", 0.0705, 0.089) == "upright");
+  CHECK(stands("low", 0.0705, 0.088) == "legend");
+}

@@ -37,6 +37,11 @@ TEST_CASE("between a value and infinity, and between infinities, a curve is infi
   CHECK(value_at({steps, values}, 5) == Approx(std::pow(2.0, std::log10(5.0))));
   CHECK(value_at({steps, values}, 20) == INFINITY);
   CHECK(value_at({steps, values}, 500) == INFINITY);
+  for (const double before : {-1.0, 0.0, 2.0})
+    for (const double next : {INFINITY * 1.0, -INFINITY * 1.0}) {
+      const std::vector<double> two{1, 2}, ends{before, next};
+      CHECK(value_at({two, ends}, 1.5) == next);
+    }
 }
 
 TEST_CASE("between recorded steps a power law is read exactly") {

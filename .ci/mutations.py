@@ -263,6 +263,7 @@ INDIFFERENT = {
     ("validation/collapse/frontier.cpp", "y.push_back(std::exp(problem.log_loss[i]) - floor);"): "likewise",
     ("validation/collapse/frontier.cpp",
      "std::array<double, 3> at = {floor, std::log(line.prefactor), -line.exponent};"): "likewise",
+    ("validation/sweeps/sweep_run.cpp", "constexpr double ahead_seconds = 0.02;"): "how far ahead cells are handed out",
     ("validation/collapse/frontier.cpp", "for (const double x : c) centre += std::log(x) / static_cast<double>(n);"):
         "the law is the same about any centre",
     ("linear_algebra/largest_eigenvalues.cpp", "state_ = state_ * 6364136223846793005U + 1442695040888963407U;"):

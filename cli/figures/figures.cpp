@@ -201,7 +201,7 @@ struct Panel {
 bool one_experiment(const std::vector<Result>& results) {
   std::set<ResultKind> kinds;
   for (const Result& r : results)
-    if (r.get("title") != results.front().get("title") || !kinds.insert(r.kind).second) return false;
+    if (r.get("title") != results[0].get("title") || !kinds.insert(r.kind).second) return false;
   return true;
 }
 
@@ -255,7 +255,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
 
-  panel.along = results.front().axis;
+  panel.along = results[0].axis;
   for (std::size_t r = 1; r < results.size(); ++r)
     if (results[r].axis != results.front().axis)
       throw Error(fmt::format("{}: runs along {}, and {} along {}: they have no axis in common", files[r],
@@ -543,9 +543,8 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
   }
   std::string title = options.title;
   if (title.empty()) {
-    title = results.front().get("title");
-    for (const Result& r : results)
-      if (r.get("title") != title) title.clear();
+    const auto has_first = [&](const Result& r) { return r.get("title") == results[0].get("title"); };
+    if (std::ranges::all_of(results, has_first)) title = results[0].get("title");
   }
   std::string out = "set encoding utf8\n" + terminal(ending, 600 * static_cast<double>(observables.size()), 420) + "\n";
   out += "set border 3 lw 1 lc rgb '#222222'\nset tics out nomirror scale 0.7,0.35\n";

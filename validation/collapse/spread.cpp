@@ -34,7 +34,7 @@ std::pair<double, double> mean_and_variance(const std::vector<double>& values, d
 std::vector<double> over_tuples(const std::vector<std::vector<std::vector<double>>>& l, std::size_t points) {
   constexpr double most = 4096;
   double all = 1;
-  for (const auto& of_size : l) all = std::min(2 * most, all * static_cast<double>(of_size.size()));
+  for (const auto& of_size : l) all *= static_cast<double>(of_size.size());
   const auto count = static_cast<std::size_t>(std::min(all, most));
   std::vector<double> out(points);
   std::vector<std::size_t> seed(l.size());
@@ -325,7 +325,7 @@ CollapseVerdict judge_collapse(const SampledCurves& curves, double floor, const 
     } else {
       // The largest is above `low` if any point is, and below `high` if all are: the first is asked of many points.
       const SeedsShare seeds = seeds_share(all, k, freedom);
-      least = std::max(0.0, all.between[k] - moved_by_seeds(seeds, all.mean[k], 0.025 / std::max(1.0, points)));
+      least = std::max(0.0, all.between[k] - moved_by_seeds(seeds, all.mean[k], 0.025 / points));
       high = std::max(high, all.between[k] + moved_by_seeds(seeds, all.mean[k], 0.025));
     }
     low = std::max(low, least);

@@ -165,7 +165,7 @@ std::vector<double> MethodComparison::ratios(std::size_t method, std::size_t set
 
 double MethodComparison::score(const std::vector<double>& ratios) const {
   double sum = 0;
-  for (const double r : ratios) sum += std::clamp((plan.limit - std::max(1.0, r)) / (plan.limit - 1), 0.0, 1.0);
+  for (const double r : ratios) sum += std::clamp((plan.limit - r) / (plan.limit - 1), 0.0, 1.0);
   return sum / static_cast<double>(ratios.size());
 }
 

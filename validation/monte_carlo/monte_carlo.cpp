@@ -90,7 +90,7 @@ class Progress {
     const auto now = Clock::now();
     if (now - last_ < std::chrono::milliseconds(50)) return;
     last_ = now;
-    shown_ = std::max(shown_, total_ > 0 ? std::min(1.0, done / total_) : 1.0);
+    shown_ = std::max(shown_, done / total_);
     report_(shown_);
   }
 

@@ -108,11 +108,11 @@ double least_unskewed(double t, double low, double high, double n) {
 }  // namespace
 
 double normal_score_studentized(double t, double low, double high, double n) {
-  return normal_from_student(least_unskewed(t, low, high, n), std::max(1.0, n - 1));
+  return normal_from_student(least_unskewed(t, low, high, n), n - 1);
 }
 
 double studentized(double score, double low, double high, double n) {
-  const double wanted = student_from_normal(std::abs(score), std::max(1.0, n - 1)), side = score < 0 ? -1 : 1;
+  const double wanted = student_from_normal(std::abs(score), n - 1), side = score < 0 ? -1 : 1;
   const auto reached = [&](double t) { return side * least_unskewed(side * t, low, high, n) >= wanted; };
   double above = 1;
   while (!reached(above)) above *= 2;

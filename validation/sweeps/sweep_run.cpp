@@ -101,7 +101,7 @@ std::size_t SweepPool::wanted() const {
     target += threads * static_cast<std::size_t>(std::min(most_per_thread, ahead_seconds / std::max(mean, 1e-9)));
   }
   const std::size_t there = impl_->running + impl_->queue.size();
-  return target > there ? target - there : 0;
+  return target - std::min(target, there);
 }
 
 bool SweepPool::idle() const {

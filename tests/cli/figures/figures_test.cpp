@@ -664,6 +664,30 @@ TEST_CASE("the legend's box: a height for every entry, a width for every letter,
   CHECK(of(1, 11).starts_with("outside"));
 }
 
+TEST_CASE("of several results the first tells the observable; a title is that of all, or the one given") {
+  Result one = result_of(ResultKind::solution, "t", {100, 200}, {{6, 5}}), other = one;
+  one.observables = {{"risk", "", ""}, {"width", "", ""}};
+  one.fields[0].values = {{6, 5}, {3, 2}};
+  other.observables = {{"width", "", ""}, {"risk", "", ""}};
+  other.fields[0].values = {{3, 2}, {6, 5}};
+  const auto script = [](const std::vector<Result>& results, const std::string& title = "") {
+    return figure_script(results, std::vector<std::string>(results.size(), "x"), {{}, {}, title, {"a.csv", "b.csv"}},
+                         ".svg");
+  };
+  CHECK(holds(script({one, other}), "set ylabel \"risk\""));
+  CHECK(holds(script({other, one}), "set ylabel \"width\""));
+  CHECK(holds(script({one, other}), "set title \"t\" noenhanced"));
+  CHECK(holds(script({one, other}, "mine"), "set title \"mine\" noenhanced"));
+  other.provenance[0].text = "u";
+  CHECK_FALSE(holds(script({one, other}), "set title"));
+  CHECK_FALSE(holds(script({other, one}), "set title"));
+  CHECK_FALSE(holds(script({one, other, one}), "set title"));
+  one.observables.clear();
+  CHECK_THROWS_WITH_AS(script({one, other}), "a.csv: has no observables to draw", settings::Error);
+  CHECK_THROWS_WITH_AS(script({other, one}), doctest::Contains("b.csv: --observable: it has no observable 'width'"),
+                       settings::Error);
+}
+
 TEST_CASE("a solution of one step is a point") {
   Result one = power_law(ResultKind::solution);
   one.steps.resize(1);

@@ -263,6 +263,11 @@ INDIFFERENT = {
     ("validation/collapse/frontier.cpp", "y.push_back(std::exp(problem.log_loss[i]) - floor);"): "likewise",
     ("validation/collapse/frontier.cpp",
      "std::array<double, 3> at = {floor, std::log(line.prefactor), -line.exponent};"): "likewise",
+    ("validation/collapse/spread.cpp", "const double unit = numerics::power_of_two(raw.front());"): "any unit near the losses will do",
+    ("validation/collapse/spread.cpp", "const double unit = numerics::power_of_two(of_size.front()[k] - floor);"): "likewise",
+    ("validation/comparisons/comparison.cpp",
+     "const unsigned cores = static_cast<unsigned>(std::max(1, tbb::this_task_arena::max_concurrency()));"):
+        "how many threads there are",
     ("validation/sweeps/sweep_run.cpp", "constexpr double ahead_seconds = 0.02;"): "how far ahead cells are handed out",
     ("validation/collapse/frontier.cpp", "for (const double x : c) centre += std::log(x) / static_cast<double>(n);"):
         "the law is the same about any centre",

@@ -204,20 +204,6 @@ Json report_json(const Provenance& provenance, const ScheduleReport& report, con
   return out;
 }
 
-/// What is drawn of the scores: families in the order of their best.
-std::vector<ShapeScores> drawn_scores(const std::vector<ScoredShape>& scores) {
-  std::vector<ShapeScores> out;
-  for (const ScoredShape& one : scores) {
-    auto family = std::ranges::find(out, one.family, &ShapeScores::family);
-    if (family == out.end()) {
-      family = out.insert(out.end(), {one.family, {}, {}, one.medians});
-      for (const double base : one.bases) family->factors.push_back(base / one.member.base);
-    }
-    family->scores.push_back(one.score);
-  }
-  return out;
-}
-
 /// The optimum, a row a step: what [schedule] kind = "table" reads, with learning_rate = 1.
 std::string optimum_csv(const Provenance& provenance, const ScheduleReport& report) {
   std::string out;

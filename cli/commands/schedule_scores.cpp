@@ -104,4 +104,17 @@ Json scores_json(const std::vector<ScoredShape>& scores) {
   return out;
 }
 
+std::vector<ShapeScores> drawn_scores(const std::vector<ScoredShape>& scores) {
+  std::vector<ShapeScores> out;
+  for (const ScoredShape& one : scores) {
+    auto family = std::ranges::find(out, one.family, &ShapeScores::family);
+    if (family == out.end()) {
+      family = out.insert(out.end(), {one.family, {}, {}, one.medians});
+      for (const double base : one.bases) family->factors.push_back(base / one.member.base);
+    }
+    family->scores.push_back(one.score);
+  }
+  return out;
+}
+
 }  // namespace edgewise::cli

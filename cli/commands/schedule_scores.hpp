@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/context.hpp"
+#include "cli/figures/schedule_figure.hpp"
 #include "cli/results/json.hpp"
 #include "models/ingredients/schedule_search/report.hpp"
 
@@ -29,5 +30,7 @@ std::vector<ScoredShape> score_shapes(const Context& context, const std::string&
 /// The best shapes of every family, with what theory says of them.
 std::string scores_text(const std::vector<ScoredShape>& scores, std::uint64_t seeds);
 Json scores_json(const std::vector<ScoredShape>& scores);
+/// What is drawn of them: families in the order of their best.
+std::vector<ShapeScores> drawn_scores(const std::vector<ScoredShape>& scores);
 
 }  // namespace edgewise::cli

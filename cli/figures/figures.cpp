@@ -156,9 +156,8 @@ Curve guide(const Curve& along, double exponent, const Axis& x_axis) {
   const double last = along.x[usable.back()];
   const double first = std::max(along.x[usable.front()], x_axis.log ? last / 100 : last / 10);
   const double middle = std::sqrt(first * last);
-  std::size_t nearest = usable.front();
-  for (const std::size_t i : usable)
-    if (std::abs(std::log(along.x[i] / middle)) < std::abs(std::log(along.x[nearest] / middle))) nearest = i;
+  const std::size_t nearest =
+      *std::ranges::min_element(usable, {}, [&](std::size_t i) { return std::abs(std::log(along.x[i] / middle)); });
   constexpr int pieces = 60;
   for (int i = 0; i <= pieces; ++i) {
     const double x = first * std::pow(last / first, static_cast<double>(i) / pieces);
@@ -532,12 +531,12 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                           const FigureOptions& options, const std::string& ending) {
   if (results.empty()) throw Error("plot: no results given");
   std::vector<std::string> observables = options.observables;
-  const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results.front());
+  const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results[0]);
   if (observables.empty()) {
     if (results.front().observables.empty())
       throw Error((options.files.empty() ? labels : options.files).front() + ": has no observables to draw");
     observables.push_back(telling_observable(results.front()));
-    for (const Level& level : results.size() == 1 ? levels_of(results.front()) : std::vector<Level>{})
+    for (const Level& level : results.size() == 1 ? levels_of(results[0]) : std::vector<Level>{})
       if (std::find(observables.begin(), observables.end(), level.observable) == observables.end())
         observables.push_back(level.observable);
   }
@@ -554,7 +553,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                        title.empty() ? "" : " title " + plain(title) + " noenhanced");
   else if (!title.empty())
     out += "set title " + plain(title) + " noenhanced offset 0,-0.3\n";
-  if (one_step) return out + step_panel(results.front());
+  if (one_step) return out + step_panel(results[0]);
   for (std::size_t i = 0; i < observables.size(); ++i)
     out += panel_script(panel_of(results, labels, observables[i], options), i);
   return out + (several ? "unset multiplot\n" : "");

@@ -37,13 +37,14 @@ std::string label_of(const std::string& schedule) {
 /// The mean over runs at the steps of the first that all of them have.
 LossCurve mean_curve(const std::vector<const LossCurve*>& runs) {
   LossCurve out;
-  out.size = runs.front()->size;
-  for (const double step : runs.front()->step) {
+  const LossCurve& first = *runs.front();
+  out.size = first.size;
+  for (const double step : first.step) {
     double loss = 0;
     for (const LossCurve* run : runs) loss += loss_at(*run, step) / static_cast<double>(runs.size());
     if (!std::isfinite(loss)) continue;
     out.step.push_back(step);
-    out.compute.push_back(compute_at(*runs.front(), step));
+    out.compute.push_back(compute_at(first, step));
     out.loss.push_back(loss);
   }
   return out;

@@ -57,3 +57,18 @@ TEST_CASE("scores as JSON: every shape, with what was tried") {
     {"family": "steps", "score": "inf", "base": 0.5, "warmup": 0.0, "theory": 9.0, "theory_base": 0.5,
      "bases": [{"base": 0.25, "median": "inf"}, {"base": 0.5, "median": "inf"}]}])"));
 }
+
+TEST_CASE("scores as they are drawn: of every family all scores, and the base rates of its best over the theory's") {
+  const std::vector<cli::ShapeScores> drawn = cli::drawn_scores(shapes());
+  using Numbers = std::vector<double>;
+  REQUIRE(drawn.size() == 3);
+  CHECK(drawn[0].family == "linear");
+  CHECK(drawn[0].scores == Numbers{4, 5});
+  CHECK(drawn[0].factors == Numbers{0.25, 1, 3});
+  CHECK(drawn[0].medians == Numbers{4, 6, infinite});
+  CHECK(drawn[1].family == "cosine");
+  CHECK(drawn[1].scores == Numbers{7});
+  CHECK(drawn[1].factors == Numbers{0.0625 / 0.375, 1, 1 / 0.375});
+  CHECK(drawn[2].family == "steps");
+  CHECK(drawn[2].scores == Numbers{infinite});
+}

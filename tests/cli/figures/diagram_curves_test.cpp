@@ -190,8 +190,9 @@ TEST_CASE("more than forty points are a line without marks; of no number there i
   };
   CHECK(style(40) == std::pair(true, false));
   CHECK(style(41) == std::pair(false, true));
-  CHECK_THROWS_WITH_AS(curve_panel(table, {{0, std::nullopt, {0}}, {1}, ""}, 0),
-                       "the measure 'mean' is defined in no cell that is drawn", settings::Error);
+  for (const std::vector<std::size_t>& measures : {std::vector<std::size_t>{1}, {1, 2}})
+    CHECK_THROWS_WITH_AS(curve_panel(table, {{0, std::nullopt, {0}}, measures, ""}, 0),
+                         "the measure 'mean' is defined in no cell that is drawn", settings::Error);
 }
 
 TEST_CASE("a ground has room for its name from 0.02 and 0.018 a letter of the width on") {

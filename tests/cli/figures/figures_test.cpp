@@ -688,6 +688,28 @@ TEST_CASE("of several results the first tells the observable; a title is that of
                        settings::Error);
 }
 
+TEST_CASE("guides stand at the last of several curves; a result of claims alone shows the first") {
+  const Result high = result_of(ResultKind::solution, "1", {100, 140, 200}, {{8, 8, 8}}),
+               low = result_of(ResultKind::solution, "2", {100, 140, 200}, {{2, 2, 2}});
+  const auto guide = [](const std::vector<Result>& results) {
+    const std::string s = figure_script(results, {"a", "b"}, {{}, {-1}, ""}, ".svg");
+    const std::size_t at = s.find("$p0s2 << EOD\n");
+    REQUIRE(at != std::string::npos);
+    double x = 0, y = 0;
+    std::istringstream(s.substr(at + 13)) >> x >> y;
+    CHECK(x == 100);
+    return y;
+  };
+  // 1.7 times the curve at the point nearest to the middle, 140.
+  CHECK(guide({high, low}) == Approx(1.7 * 2 * 1.4).epsilon(1e-12));
+  CHECK(guide({low, high}) == Approx(1.7 * 8 * 1.4).epsilon(1e-12));
+  Result claims = result_of(ResultKind::validation, "t", {100, 200}, {{6, 5}, {6, 5}, {0, 0}});
+  claims.observables = {{"edge", "", ""}, {"plateau", "", ""}};
+  for (Field& f : claims.fields) f.values.push_back(f.values[0]);
+  claims.provenance.push_back(attribute("predictions", std::string_view("edge, plateau")));
+  CHECK(holds(figure_script({claims}, {"a"}, {}, ".svg"), "set ylabel \"edge\""));
+}
+
 TEST_CASE("a solution of one step is a point") {
   Result one = power_law(ResultKind::solution);
   one.steps.resize(1);

@@ -616,3 +616,25 @@ TEST_CASE("a floor's interval that reaches the loss at any run's horizon is told
   CHECK(second_alone > 0);
   CHECK(both > 0);
 }
+
+TEST_CASE("a frontier between steps is read off the mean at the steps of the first run of every size") {
+  // The second seed has other steps than the first: 5 and 12 between 0, 10 and 20.
+  LossCurves runs;
+  runs.groups.push_back({"", {}});
+  for (const double p : {1.0, 2.0, 4.0, 8.0}) {
+    runs.groups[0].curves.push_back({p, "0", {0, 10, 20}, {0, 60 * p, 120 * p}, {9, 5 + 1 / p, 4 + 1 / p}, "a"});
+    runs.groups[0].curves.push_back({p, "1", {0, 5, 12, 20}, {0, 30 * p, 72 * p, 120 * p}, {9, 8, 5, 4 + 1 / p}, "b"});
+  }
+  CollapseOptions options;
+  options.horizon = CollapseOptions::Horizon::formula;
+  options.formula = [](double) { return 6.0; };
+  options.floor = 0;
+  const CollapseAnalysis a = analyse_collapse(runs, options).front();
+  REQUIRE(a.frontier.size() == 4);
+  for (const FrontierPoint& point : a.frontier) {
+    // At step 10 the second has 8 - 3 5/7, the mean from 9 at 0 goes straight to that of both.
+    const double there = (5 + 1 / point.size + 8 - 15 / 7.0) / 2;
+    CHECK(point.loss == Approx(9 + 0.6 * (there - 9)).epsilon(1e-12));
+    CHECK(point.compute == Approx(36 * point.size).epsilon(1e-12));
+  }
+}

@@ -557,3 +557,23 @@ TEST_CASE("along one axis a cell that failed has no border on either side") {
   CHECK(measured[0].x == std::vector<double>{0.5});
   CHECK(measured[1].x == std::vector<double>{4.5});
 }
+
+TEST_CASE("cells count as near from their margin on, along both axes, beside a line and beyond its end") {
+  // Five cells by five, .475 apart: a line half way between the second and the third, over all of them or to 2.485 of them.
+  const auto counted = [](const std::string& zero, const std::string& when) {
+    SweepTable table = sample_sweep(5);
+    table.boundaries = {{"line", zero, when}};
+    std::vector<std::size_t> out;
+    const DiagramComparison comparison = compare(table, planes(table), {0.49, 0.51, 1.49, 1.51});
+    for (const auto& count : comparison.agreement->counts) out.push_back(count.cells);
+    return out;
+  };
+  using Counts = std::vector<std::size_t>;
+  for (const bool upright : {true, false}) {
+    const std::string across = upright ? "a" : "b", along = upright ? "b" : "a";
+    CHECK(counted(across + " - 0.7625", "") == Counts{25, 25, 15, 15, 5});
+    // Cells at .5 beside it as far as .515 beyond its end are 8, those at 1.5 and 1.515 all but the last row and column.
+    CHECK(counted(across + " - 0.7625", along + " < 1.230375") == Counts{25, 25, 19, 17, 9});
+    CHECK(counted("1.2375 - " + across, "2 - " + along + " < 1.230375") == Counts{25, 25, 19, 17, 9});
+  }
+}

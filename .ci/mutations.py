@@ -137,8 +137,9 @@ EQUIVALENT = {
     ("validation/verdicts/joint_test.cpp",
      "sum[r] += 0.5 * ((cells_[c]->values[r] - cells_[c]->moments.mean) / cells_[c]->moments.std);"):
         "the skewness of a sum, which is all that is taken of it, knows no unit",
-    ("validation/sweeps/recorded_curve.cpp", "std::vector<double> out(n, n == 1 ? 1.04 : 0.0);"):
-        "a single value is its own mean and median, whatever it weighs",
+    ("cli/commands/schema.cpp",
+     'if (required) experiment["required"] = {"model"}; experiment["properties"] = {{"model", {{"type", "string"}, '
+     '{"enum", names}}}};'): "two keys of an object are set one after the other",
     ("spectra/list.cpp",
      's.provenance = fmt::format("list of {} eigenvalues", s.modes()); s.unexplained_variance = '
      'values.number("unexplained_variance");'):
@@ -223,6 +224,16 @@ EQUIVALENT = {
      "if (eta < first && !(band > 1.2 - 1e-12 && band <= 1.5 - 1e-12)) ++outside;"): "no orbit ends on the border itself",
     ("models/softmax_temperature/margin.cpp", "if (std::abs(step) <= 4e-16 ) break;"):
         "the root is known to rounding of c, and steps end as well where they no longer fall",
+    ("validation/verdicts/joint_test.cpp",
+     "sample_score(left, {skewness, of_sum, tails_[cells_[group.back()]->observable]});"): "a stretch is of one observable",
+    ("validation/verdicts/extrapolation.cpp", "if (sampled_step(levels.front(), t) == 0) continue;"):
+        "step 0 is that of every level",
+    ("validation/verdicts/extrapolation.cpp", "for (const auto& o : levels.front().sample.observables)"):
+        "levels share their observables",
+    ("validation/verdicts/extrapolation.cpp",
+     "if (levels.front().theory.find(o.name)) shared.observables.push_back(o.name);"): "levels share their observables",
+    ("validation/verdicts/max_statistic.cpp", "const bool tall = y.rows() >= y.columns();"):
+        "as many rows as columns have the same correlations either way",
     ("models/softmax_temperature/closed_forms.cpp", "for (const double classes : {1.0, 2.06, 3.0, 10.0})"):
         "another case in which both sides of a check agree",
 }

@@ -28,7 +28,7 @@ double between(double a, double b, double f) {
 /// The duration that each value of a window stands for.
 std::vector<double> durations(const CurveWindow& window) {
   const std::size_t n = window.steps.size();
-  std::vector<double> out(n, n == 1 ? 1.0 : 0.0);
+  std::vector<double> out(n, n == 1 ? 1 : 0);
   for (std::size_t i = 1; i < n; ++i) {
     const double half = (window.steps[i] - window.steps[i - 1]) / 2;
     out[i - 1] += half;

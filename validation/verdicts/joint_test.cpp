@@ -121,7 +121,7 @@ void JointTest::add_cell(const ComparedCell& cell) {
 void JointTest::add_group(std::size_t g) {
   const auto& group = groups_[g];
   double z = 0, slack = 0, usual = 0, exact = 0;
-  std::vector<double> sum(cells_.front()->values.size(), 0.0);
+  std::vector<double> sum(static_cast<std::size_t>(n_), 0.0);
   for (const std::size_t c : group) {
     z += raw_[c];
     slack += slack_[c];

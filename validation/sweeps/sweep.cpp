@@ -91,7 +91,6 @@ struct Sweep::Impl {
   bool findings = false;            // whether a measure needs those of the stability
   std::vector<Rule> rules;
   std::vector<std::vector<std::string>> axis_parts, derived_parts;
-  std::size_t numbers = 0;  // axes that have numbers
 
   Impl(SweepPlan the_plan, ScheduleTask the_search) : plan(std::move(the_plan)), schedule(std::move(the_search)) {
     if (plan.task == SweepTask::schedule && !schedule.findings)
@@ -101,7 +100,6 @@ struct Sweep::Impl {
     for (const SweepAxis& axis : table.axes) {
       cells *= axis.size();
       axis_parts.push_back(split(axis.key));
-      numbers += axis.words.empty() ? 1 : 0;
     }
     for (const auto& d : plan.derived)
       derived_parts.push_back(d.key.empty() ? std::vector<std::string>{} : split(d.key));

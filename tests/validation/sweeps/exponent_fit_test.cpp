@@ -182,6 +182,7 @@ TEST_CASE("local exponents") {
   CHECK(local[0].exponent == Approx(-1));
   CHECK(local[1].x == Approx(100));
   CHECK(local[1].exponent == Approx(-3));
+  CHECK(local_exponents(std::vector<double>{2, 8}, std::vector<double>{3, 6})[0].exponent == Approx(0.5));
   CHECK_THROWS_AS(local_exponents(x, {}), std::invalid_argument);
 }
 

@@ -649,6 +649,13 @@ TEST_CASE("the legend's box: a height for every entry, a width for every letter,
   };
   CHECK(below(0.9034) == "inside top right");
   CHECK(below(0.9046) == "inside bottom right");
+  // A line is in the way where one of eight places along it is: the seventh lies at 0.870, the sixth before the box, at 0.760.
+  const auto along = [](double end) {
+    const Result r = result_of(ResultKind::solution, "t", {1000, 1001, 1008, 1100}, {{1, 1, 2, end}});
+    return legend_place(figure_script({r}, {"a"}, {}, ".svg"));
+  };
+  CHECK(along(2 - 0.0525 * 1.12) == "inside top right");
+  CHECK(along(2 - 0.0475 * 1.12) == "inside bottom right");
   // Above 0.8 of the width and 0.7 of the height there is no room inside.
   const auto of = [](std::size_t letters, std::size_t entries) {
     std::vector<Result> results;

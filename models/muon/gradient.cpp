@@ -183,17 +183,14 @@ MatrixUpdate::MatrixUpdate(const MatrixLeastSquares& problem, const MatrixCoordi
 
 void MatrixUpdate::signs(Matrix& g, Matrix& s) const {
   const auto sign = [](Matrix& a) {
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      const double x = a.data()[i];
-      a.data()[i] = static_cast<double>(x > 0) - static_cast<double>(x < 0);
-    }
+    for (double& x : a.entries()) x = static_cast<double>(x > 0) - static_cast<double>(x < 0);
   };
   switch (problem_.rotation) {
     case Rotation::hadamard:
       std::swap(g, s);
-      walsh_hadamard_rows(s, 1);
+      walsh_hadamard(s.entries(), s.rows());
       sign(s);
-      walsh_hadamard_rows(s, scale_);
+      walsh_hadamard(s.entries(), s.rows(), scale_);
       break;
     case Rotation::haar: {
       Matrix turned = linear_algebra::product(g, basis_, Transposed::no, Transposed::yes);

@@ -52,36 +52,18 @@ double sign_drift_factor_vector(double batch) {
   return limit * std::sqrt(2 / batch) * std::exp(std::lgamma((batch + 1) / 2) - std::lgamma(batch / 2));
 }
 
-void walsh_hadamard(std::span<double> values) {
-  if (!std::has_single_bit(values.size()))
+void walsh_hadamard(std::span<double> values, std::size_t rows, double scale) {
+  if (!std::has_single_bit(values.size() / rows))
     throw std::invalid_argument("a Walsh-Hadamard transform needs a power of two");
-  for (std::size_t half = 1; half < values.size(); half *= 2)
+  for (std::size_t half = rows; half < values.size(); half *= 2)
     for (std::size_t i = 0; i < values.size(); i += 2 * half)
       for (std::size_t j = i; j < i + half; ++j) {
         const double a = values[j], b = values[j + half];
         values[j] = a + b;
         values[j + half] = a - b;
       }
-}
-
-void walsh_hadamard_rows(linear_algebra::Matrix& a, double scale) {
-  const std::size_t n = a.columns(), m = a.rows();
-  if (!std::has_single_bit(n)) throw std::invalid_argument("a Walsh-Hadamard transform needs a power of two");
-  for (std::size_t half = 1; half < n; half *= 2) {
-    const double factor = 2 * half >= n ? scale : 1;
-    for (std::size_t i = 0; i < n; i += 2 * half)
-      for (std::size_t j = i; j < i + half; ++j) {
-        double* const x = a.column(j).data();
-        double* const y = a.column(j + half).data();
-        for (std::size_t k = 0; k < m; ++k) {
-          const double u = x[k], v = y[k];
-          x[k] = factor * (u + v);
-          y[k] = factor * (u - v);
-        }
-      }
-  }
-  if (n == 1)
-    for (std::size_t k = 0; k < m; ++k) a.data()[k] *= scale;
+  if (scale != 1)
+    for (double& value : values) value *= scale;
 }
 
 std::vector<double> hadamard_sign_noise(std::span<const double> eigenvalues) {

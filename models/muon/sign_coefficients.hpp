@@ -15,10 +15,9 @@ double sign_drift_factor(double batch);
 /// The same for vector labels, E|sum e_i c_i|/sqrt(B) = sqrt(2/pi) E chi_B/sqrt(B).
 double sign_drift_factor_vector(double batch);
 
-/// Walsh-Hadamard transform of 2^k numbers in Sylvester's order, unnormalised: out_i = sum_j (-1)^(bits of i & j) in_j.
-void walsh_hadamard(std::span<double> values);
-/// The same along every row of a matrix with 2^k columns, times `scale`.
-void walsh_hadamard_rows(linear_algebra::Matrix& a, double scale);
+/// Walsh-Hadamard transform in Sylvester's order, out_i = scale sum_j (-1)^(bits of i & j) in_j, of 2^k numbers, or along
+/// the `rows` rows of a matrix with 2^k columns, stored column by column.
+void walsh_hadamard(std::span<double> values, std::size_t rows = 1, double scale = 1);
 
 /// u_j' A u_j, A = (2/pi) arcsin(correlations of K), in the Hadamard basis of the n = 2^k eigenvalues: K and A then
 /// depend on i xor j only and share their eigenvectors, so this is two fast transforms, exact.

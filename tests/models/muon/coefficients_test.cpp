@@ -149,12 +149,12 @@ TEST_CASE("signs in the Hadamard basis: the fast noise is u'Au") {
   Matrix rows(3, n);
   for (std::size_t i = 0; i < rows.size(); ++i) rows.data()[i] = std::sin(static_cast<double>(i));
   Matrix twice = rows;
-  walsh_hadamard_rows(twice, 0.25);
-  walsh_hadamard_rows(twice, 0.25);
+  walsh_hadamard(twice.entries(), 3, 0.25);
+  walsh_hadamard(twice.entries(), 3, 0.25);
   for (std::size_t i = 0; i < rows.size(); ++i)
     CHECK(twice.data()[i] == Approx(rows.data()[i]).epsilon(1e-14).scale(1));
   Matrix column(2, 1, std::vector<double>{3, -2});  // of one column the transform is itself
-  walsh_hadamard_rows(column, 0.25);
+  walsh_hadamard(column.entries(), 2, 0.25);
   CHECK(column(0, 0) == 0.75);
   CHECK(column(1, 0) == -0.5);
 }

@@ -47,51 +47,44 @@ class Accumulator {
         cells_(pairs_ ? problem.output_spectrum.modes() * spaces_ : spaces_),
         size_(cells_),
         drift_(cells_),
-        noise_(cells_),
-        total_(1) {
+        noise_(cells_) {
     const auto& columns = problem.spectrum.multiplicity;
     for (std::size_t cell = 0; cell < cells_; ++cell)
       size_[cell] = columns[cell % spaces_] * (pairs_ ? problem.output_spectrum.multiplicity[cell / spaces_] : 1.0);
   }
 
-  /// `products` = s times what it is paired with, entry by entry: `other`.
+  /// Of s and what it is paired with, entry by entry: `other`.
   void add(const Matrix& s, const Matrix& other, const std::vector<double>& column_factor) {
     std::vector<double> drift(cells_), noise(cells_);
-    double total = 0;
     for (std::size_t j = 0; j < s.columns(); ++j) {
       const auto a = s.column(j), b = other.column(j);
       const std::size_t space = coordinates_.column_space[j];
       for (std::size_t k = 0; k < s.rows(); ++k) {
         const std::size_t cell = pairs_ ? coordinates_.row_space[k] * spaces_ + space : space;
-        const double product = a[k] * b[k] * column_factor[j];
-        drift[cell] += product;
-        total += product;
+        drift[cell] += a[k] * b[k] * column_factor[j];
         noise[cell] += a[k] * a[k];
       }
     }
-    finish(drift, noise, total);
+    finish(drift, noise);
   }
 
-  void finish(std::vector<double>& drift, std::vector<double>& noise, double total) {
+  void finish(std::vector<double>& drift, std::vector<double>& noise) {
     for (std::size_t c = 0; c < cells_; ++c) {
       drift[c] /= size_[c];
       noise[c] /= size_[c];
     }
     drift_.add(drift);
     noise_.add(noise);
-    total_.add({total});
   }
 
-  MeasuredCoefficients result(std::uint64_t draws) const {
-    return {drift_.mean(), drift_.error(), noise_.mean(), noise_.error(), total_.mean()[0], total_.error()[0], draws};
-  }
+  MeasuredCoefficients result() const { return {drift_.mean(), drift_.error(), noise_.mean(), noise_.error()}; }
 
  private:
   const MatrixCoordinates& coordinates_;
   bool pairs_;
   std::size_t spaces_, cells_;
   std::vector<double> size_;
-  Moments drift_, noise_, total_;
+  Moments drift_, noise_;
 };
 
 void check(std::uint64_t draws, const std::string& key = "null_draws") {
@@ -122,13 +115,12 @@ MeasuredCoefficients null_coefficients(const MatrixLeastSquares& problem, std::u
     update.apply(g, s);
     out.add(s, ghat, factor);
   }
-  return out.result(draws);
+  return out.result();
 }
 
 std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& problem, std::uint64_t draws,
                                                     std::uint64_t seed, const std::vector<double>& V) {
   check(draws);
-  if (!problem.isotropic_outputs) throw std::invalid_argument("data.output_alpha: this map needs isotropic outputs");
   const MatrixCoordinates coordinates(problem);
   GradientSampler sampler(problem, coordinates, seed, null_replica);
   std::vector<Accumulator> out(V.size(), Accumulator(problem, coordinates));
@@ -142,22 +134,19 @@ std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& pr
     for (std::size_t v = 0; v < V.size(); ++v) {
       const double scale = std::sqrt(V[v]) / problem.batch;
       std::vector<double> drift(problem.spectrum.modes()), noise(problem.spectrum.modes());
-      double total = 0;
       for (std::size_t i = 0; i < t.values.size(); ++i) {
         const double s = spectral_value(problem, scale * t.values[i], scale * std::sqrt(square));
         for (std::size_t j = 0; j < coordinates.columns; ++j) {
           const double share = t.right(j, i) * t.right(j, i);
-          const double product_entry = s * t.values[i] * share / problem.outputs;
-          drift[coordinates.column_space[j]] += product_entry;
-          total += product_entry;
+          drift[coordinates.column_space[j]] += s * t.values[i] * share / problem.outputs;
           noise[coordinates.column_space[j]] += s * s * share;
         }
       }
-      out[v].finish(drift, noise, total);
+      out[v].finish(drift, noise);
     }
   }
   std::vector<MeasuredCoefficients> results;
-  for (const Accumulator& a : out) results.push_back(a.result(draws));
+  for (const Accumulator& a : out) results.push_back(a.result());
   return results;
 }
 
@@ -185,7 +174,7 @@ MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, s
     update.apply(g, s);
     out.add(s, delta, factor);
   }
-  return out.result(draws);
+  return out.result();
 }
 
 }  // namespace edgewise::models::muon

@@ -14,8 +14,6 @@ namespace edgewise::models::muon {
 /// outputs one per pair, row-major over eigenspaces of Sigma.
 struct MeasuredCoefficients {
   std::vector<double> drift, drift_error, noise, noise_error;
-  double total_drift = 0, total_drift_error = 0;  ///< sum_j hhat_j
-  std::uint64_t draws = 0;
 };
 
 /// hhat_j = (1/m) E_null[(S(Ghat)'Ghat)_jj] and Q_j = E_null[(S'S)_jj]. A map with a scale sees G = sqrt(V)/B Ghat.
@@ -23,7 +21,7 @@ struct MeasuredCoefficients {
 MeasuredCoefficients null_coefficients(const MatrixLeastSquares& problem, std::uint64_t draws, std::uint64_t seed,
                                        double V);
 
-/// The same of a spectral map at several V from the same draws: out[v].
+/// The same of a spectral map at several V from the same draws: out[v]. Isotropic outputs.
 std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& problem, std::uint64_t draws,
                                                     std::uint64_t seed, const std::vector<double>& V);
 

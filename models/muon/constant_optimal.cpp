@@ -23,8 +23,8 @@ class Trials {
   /// Integrates up to times[last]; log P there.
   double attempt(double log_rate, std::size_t last) {
     const double rate = std::exp(log_rate);
-    const MatrixFlow flow(
-        problem_, dynamics_, theory_, [rate](double) { return rate; }, true);
+    const MatrixFlow flow(problem_, dynamics_, theory_,
+                          {[rate](double) { return rate; }, [rate](double) { return rate * rate; }, false, true});
     const solvers::Solution s = solvers::integrate(flow, dynamics_.initial, times_.first(last + 1), options_);
     steps_ += s.statistics.steps;
     std::vector<double>& curve = curves_[log_rate];

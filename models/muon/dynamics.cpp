@@ -10,6 +10,7 @@
 
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
+#include "numerics/sums.hpp"
 #include "spectra/coordinates.hpp"
 
 namespace edgewise::models::muon {
@@ -185,12 +186,13 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
         "theory.coefficients: null draws are diagonal in the eigenbasis, which signs in a "
         "random basis are not; use fixed-point");
   description = fmt::format("{} null draws", options.draws);
-  const auto of_modes = [&](const std::vector<double>& per_coordinate) {
-    std::vector<double> out = per_coordinate;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] *= count[i];
-    return out;
+  const auto of_modes = [&](MeasuredCoefficients c) {
+    for (std::size_t i = 0; i < c.noise.size(); ++i) c.noise[i] *= count[i];
+    return c;
   };
-  if (!problem_.isotropic_outputs) {
+  if (problem_.isotropic_outputs) {
+    by_inputs();
+  } else {
     inputs = false;
     for (std::size_t k = 0; k < o.modes(); ++k)
       for (std::size_t j = 0; j < s.modes(); ++j) {
@@ -200,16 +202,11 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
       }
     if (!problem_.scale_free())
       throw std::invalid_argument("data.output_alpha: a map with a scale needs isotropic outputs");
-    const MeasuredCoefficients c = null_coefficients(problem_, options.draws, options.seed, 1.0);
-    drift = c.drift;
-    noise = of_modes(c.noise);
-    return;
   }
-  by_inputs();
   if (problem_.scale_free()) {
-    const MeasuredCoefficients c = null_coefficients(problem_, options.draws, options.seed, 1.0);
-    drift = c.drift;
-    noise = of_modes(c.noise);
+    MeasuredCoefficients c = of_modes(null_coefficients(problem_, options.draws, options.seed, 1.0));
+    drift = std::move(c.drift);
+    noise = std::move(c.noise);
   } else {
     // At V = 0 there is no gradient, and any grid will do.
     const double P = excess(initial), first = problem_.residual_variance(P), top = 4 * (first > 0 ? first : 1);
@@ -222,20 +219,18 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
                        std::log(top / bottom) * static_cast<double>(i) / static_cast<double>(points - 1));
       V.push_back(std::exp(log_v_.back()));
     }
-    table_ = null_coefficients(problem_, options.draws, options.seed, V);
-    for (MeasuredCoefficients& c : table_) c.noise = of_modes(c.noise);
+    for (MeasuredCoefficients& c : null_coefficients(problem_, options.draws, options.seed, V))
+      table_.push_back(of_modes(std::move(c)));
     drift.resize(size());
     noise.resize(size());
     at(first > 0 ? first : 1, drift, noise);
   }
-  if (problem_.map != UpdateMap::signsgd && problem_.labels == Labels::bilinear)
+  if (problem_.map != UpdateMap::signsgd && !no_dressing())
     bare_polar_ = signsvd_drift(eigenvalues(s), problem_.outputs, problem_.batch, weight_law(problem_));
 }
 
 double MatrixDynamics::excess(std::span<const double> M) const {
-  double P = 0;
-  for (std::size_t i = 0; i < weight.size(); ++i) P += weight[i] * M[i];
-  return P;
+  return numerics::dot_in_order(weight, M);
 }
 
 void MatrixDynamics::at(double V, std::span<double> h, std::span<double> q) const {

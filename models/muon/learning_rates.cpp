@@ -147,9 +147,7 @@ std::string protocol_text(const MatrixLeastSquares& problem, double gamma) {
 ResolutionTimes resolution_times(const MatrixLeastSquares& problem, const std::optional<PowerLaw>& law) {
   const spectra::Spectrum& s = problem.spectrum;
   const double smallest = law ? std::pow(law->n, -2 * law->alpha) : s.smallest_positive();
-  double root_trace = 0;
-  for (std::size_t a = 0; a < s.modes(); ++a) root_trace += s.multiplicity[a] * std::sqrt(s.eigenvalue[a]);
-  return {problem.time_unit() * root_trace / std::sqrt(smallest), problem.time_unit() * s.trace() / smallest};
+  return {problem.time_unit() * root_trace(s) / std::sqrt(smallest), problem.time_unit() * s.trace() / smallest};
 }
 
 }  // namespace edgewise::models::muon

@@ -212,8 +212,7 @@ class MatrixProblem final : public Problem {
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
     const MatrixLeastSquares& p = *problem_;
-    double P = 0;
-    for (std::size_t a = 0; a < p.spectrum.modes(); ++a) P += p.spectrum.eigenvalue[a] * p.spectrum.target_power[a];
+    const double P = p.spectrum.signal();
     if (p.map != UpdateMap::sgd && p.labels == Labels::vector && P > 0.1 * p.outputs * p.noise_variance)
       out.push_back(
           fmt::format("vector labels: P/m = {:.3g} at the start is not far below sigma^2 = {:.3g}, where the "

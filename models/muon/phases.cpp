@@ -6,15 +6,11 @@
 
 namespace edgewise::models::muon {
 
-namespace {
-
 double root_trace(const spectra::Spectrum& s) {
   double sum = 0;
   for (std::size_t a = 0; a < s.modes(); ++a) sum += s.multiplicity[a] * std::sqrt(s.eigenvalue[a]);
   return sum;
 }
-
-}  // namespace
 
 std::optional<PredictedExponent> predicted_exponent(const MatrixLeastSquares& problem, const PowerLaw& law) {
   const bool svd = problem.map == UpdateMap::signsvd;

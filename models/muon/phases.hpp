@@ -16,6 +16,9 @@ struct PowerLaw {
   double signal() const { return 2 * alpha + 2 * beta - 1; }
 };
 
+/// tr sqrt(K).
+double root_trace(const spectra::Spectrum& spectrum);
+
 /// P ~ t^(-exponent) for from << t << to, in steps.
 struct PredictedExponent {
   double exponent = 0, from = 0, to = 0;

@@ -89,10 +89,7 @@ std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSqu
                                             const std::vector<std::size_t>& powers) {
   const auto shared = std::make_shared<Shared>(std::move(problem), std::move(dynamics));
   for (const std::size_t j : powers) shared->spaces.push_back(eigenspace_of(shared->problem->spectrum, j));
-  double start = 0;
-  for (std::size_t j = 0; j < shared->coordinates.columns; ++j)
-    start += shared->coordinates.column_value[j] * shared->coordinates.column_power[j];
-  const double limit = divergence_limit(start + shared->problem->noise_variance);
+  const double limit = divergence_limit(shared->problem->spectrum.signal() + shared->problem->noise_variance);
   static_cast<void>(LearningRate(*shared->problem, shared->dynamics.get()));  // throws what cannot be run
   return simulation_of({matrix_observables(powers),
                         "batches of examples; the map on the whole gradient, or on its core where the batch is small",

@@ -250,41 +250,32 @@ class Solver {
     options.atol = theory_.atol;
     options.divergence_limit = divergence_factor;
     options.breaks = problem_.schedule->breaks();
-    std::function<double(double, double)> eta_at;  // of time and V
     std::vector<double> at = times_;
-    std::unique_ptr<solvers::CoupledModes> flow;
     const ingredients::Schedule& schedule = *problem_.schedule;
-    if (problem_.protocol == Protocol::constant) {
-      const auto eta = [this, &schedule](double t) { return problem_.learning_rate * schedule.at(t); };
-      flow = std::make_unique<MatrixFlow>(problem_, dynamics_, theory_, eta, schedule.constant());
-      eta_at = [eta](double t, double) { return eta(t); };
-      out_.method = "ode, sdirk4";
-    } else if (problem_.protocol == Protocol::adaptive) {
-      const double gamma = adaptive_gamma(problem_, dynamics_);
-      if (linear() && ode_by_contour(gamma, V0)) return;
-      const auto scale = [gamma, &schedule](double t) { return gamma * schedule.at(t); };
-      flow = std::make_unique<AdaptiveFlow>(
-          problem_, dynamics_, theory_, scale, [scale](double t) { return scale(t) * scale(t); }, schedule.constant());
-      eta_at = [scale](double t, double V) { return scale(t) * std::sqrt(V); };
-      if (schedule.constant()) options.integrator = solvers::Integrator::etd;
-      out_.method = schedule.constant() ? "ode, etd" : "ode, sdirk4";
-    } else {
+    const bool adaptive = problem_.protocol != Protocol::constant;
+    std::function<double(double)> eta;  // adaptive: over sqrt(V)
+    FlowRates rates;
+    if (problem_.protocol == Protocol::local_equilibrium) {
       const auto local = std::make_shared<LocalEquilibrium>(dynamics_, problem_.gamma_fraction);
       for (double& t : at) t = local->progress(t);
-      flow = std::make_unique<AdaptiveFlow>(
-          problem_, dynamics_, theory_, [](double) { return 1.0; }, [local](double u) { return local->gamma(u); },
-          false);
-      eta_at = [local](double u, double V) { return local->gamma(u) * std::sqrt(V); };
-      options.integrator = solvers::Integrator::etd;
-      out_.method = "ode, etd";
+      eta = [local](double u) { return local->gamma(u); };
+      rates = {[](double) { return 1.0; }, eta, adaptive, false};
+    } else {
+      const double full = adaptive ? adaptive_gamma(problem_, dynamics_) : problem_.learning_rate;
+      if (linear() && ode_by_contour(full, V0)) return;
+      eta = [full, &schedule](double t) { return full * schedule.at(t); };
+      rates = {eta, [eta](double t) { return eta(t) * eta(t); }, adaptive, schedule.constant()};
     }
+    if (adaptive && schedule.constant()) options.integrator = solvers::Integrator::etd;
+    out_.method = options.integrator == solvers::Integrator::etd ? "ode, etd" : "ode, sdirk4";
+    const MatrixFlow flow(problem_, dynamics_, theory_, rates);
     options.observer = [&](std::size_t index, double t, std::span<const double> p, std::span<const double> M) {
-      const double V = problem_.residual_variance(p[0]), eta = eta_at(t, V);
-      record_state(times_[index], M, eta);
+      const double V = problem_.residual_variance(p[0]), now = eta(t) * (adaptive ? std::sqrt(V) : 1);
+      record_state(times_[index], M, now);
       guards_.signal(M, V);
-      guards_.step(times_[index], eta, V);
+      guards_.step(times_[index], now, V);
     };
-    const solvers::Solution solution = solvers::integrate(*flow, dynamics_.initial, at, options);
+    const solvers::Solution solution = solvers::integrate(flow, dynamics_.initial, at, options);
     out_.diverged_at = solution.diverged_at;
     out_.report.emplace_back("solver_steps", static_cast<double>(solution.statistics.steps));
     out_.report.emplace_back("solver_evaluations", static_cast<double>(solution.statistics.evaluations));

@@ -86,19 +86,12 @@ void MatrixRecursion::step(double learning_rate) {
   overshoot_ = largest;
 }
 
-MatrixFlow::MatrixFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
-                       std::function<double(double)> learning_rate, bool autonomous)
-    : problem_(problem),
-      dynamics_(dynamics),
-      theory_(theory),
-      learning_rate_(std::move(learning_rate)),
-      autonomous_(autonomous) {}
-
 void MatrixFlow::coefficients(double t, std::span<const double> p, std::span<double> rate,
                               std::span<double> source) const {
-  const double V = std::max(problem_.residual_variance(p[0]), smallest_V), eta = learning_rate_(t);
-  dynamics_.at(V, rate, source);
-  const double pull = 2 * eta / std::sqrt(V) * theory_.scale_drift, push = eta * eta * theory_.scale_noise;
+  const double V = problem_.residual_variance(p[0]), bounded = std::max(V, smallest_V);
+  dynamics_.at(bounded, rate, source);
+  const double pull = 2 * rates_.drift(t) / (rates_.adaptive ? 1 : std::sqrt(bounded)) * theory_.scale_drift;
+  const double push = rates_.noise(t) * theory_.scale_noise * (rates_.adaptive ? V : 1);
   for (std::size_t i = 0; i < rate.size(); ++i) {
     rate[i] *= pull;
     source[i] *= push;
@@ -111,9 +104,14 @@ void MatrixFlow::sensitivity(double t, std::span<const double> p, std::span<cons
     std::fill(u.begin(), u.end(), 0.0);
     return;
   }
+  if (rates_.adaptive) {
+    const double push = rates_.noise(t) * theory_.scale_noise;
+    for (std::size_t i = 0; i < u.size(); ++i) u[i] = push * dynamics_.noise[i];
+    return;
+  }
   const double V = std::max(problem_.residual_variance(p[0]), smallest_V);
   if (dynamics_.constant()) {
-    const double pull = learning_rate_(t) / (V * std::sqrt(V)) * theory_.scale_drift;
+    const double pull = rates_.drift(t) / (V * std::sqrt(V)) * theory_.scale_drift;
     for (std::size_t i = 0; i < u.size(); ++i) u[i] = pull * dynamics_.drift[i] * M[i];
     return;
   }
@@ -124,31 +122,6 @@ void MatrixFlow::sensitivity(double t, std::span<const double> p, std::span<cons
   coefficients(t, {&below, 1}, rate_below, source_below);
   for (std::size_t i = 0; i < u.size(); ++i)
     u[i] = ((source[i] - source_below[i]) - (rate[i] - rate_below[i]) * M[i]) / (2 * step);
-}
-
-AdaptiveFlow::AdaptiveFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
-                           const MatrixTheory& theory, std::function<double(double)> drift_scale,
-                           std::function<double(double)> noise_scale, bool autonomous)
-    : problem_(problem),
-      dynamics_(dynamics),
-      theory_(theory),
-      drift_scale_(std::move(drift_scale)),
-      noise_scale_(std::move(noise_scale)),
-      autonomous_(autonomous) {}
-
-void AdaptiveFlow::coefficients(double t, std::span<const double> p, std::span<double> rate,
-                                std::span<double> source) const {
-  const double pull = 2 * drift_scale_(t) * theory_.scale_drift;
-  const double push = noise_scale_(t) * theory_.scale_noise * problem_.residual_variance(p[0]);
-  for (std::size_t i = 0; i < rate.size(); ++i) {
-    rate[i] = pull * dynamics_.drift[i];
-    source[i] = push * dynamics_.noise[i];
-  }
-}
-
-void AdaptiveFlow::sensitivity(double t, std::span<const double>, std::span<const double>, std::span<double> u) const {
-  const double push = problem_.labels == Labels::vector ? 0 : noise_scale_(t) * theory_.scale_noise;
-  for (std::size_t i = 0; i < u.size(); ++i) u[i] = push * dynamics_.noise[i];
 }
 
 double noise_floor(double eta, double N, const MatrixLeastSquares& problem) {

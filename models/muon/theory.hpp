@@ -58,47 +58,36 @@ class MatrixRecursion {
   std::size_t refreshes_ = 0;
 };
 
-/// The ODE at a constant (or scheduled) raw learning rate eta(t): rates fall with sqrt(V).
-class MatrixFlow final : public solvers::CoupledModes {
- public:
-  MatrixFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
-             std::function<double(double)> learning_rate, bool autonomous);
-  std::size_t size() const override { return dynamics_.size(); }
-  std::span<const double> weights(std::size_t) const override { return dynamics_.weight; }
-  void coefficients(double t, std::span<const double> p, std::span<double> rate,
-                    std::span<double> source) const override;
-  void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override;
-  bool affine() const override { return problem_.labels == Labels::vector && dynamics_.constant(); }
-  bool autonomous() const override { return autonomous_; }
-
- private:
-  const MatrixLeastSquares& problem_;
-  const MatrixDynamics& dynamics_;
-  MatrixTheory theory_;
-  std::function<double(double)> learning_rate_;
-  bool autonomous_;
+/// How a protocol drives the flow, in its own time:
+///
+///     dM_i/dt = -2 drift(t) h_i M_i/sqrt(V) + noise(t) q_i,   adaptive:  dM_i/dt = -2 drift(t) h_i M_i + noise(t) q_i V.
+struct FlowRates {
+  std::function<double(double)> drift, noise;  ///< eta and eta^2; adaptive, eta/sqrt(V) and its square
+  bool adaptive = false, autonomous = false;
 };
 
-/// The flow of the adaptive protocols, in a time with constant rates: dM/du = -2 h M + gamma(u) q V. With gamma(u) = 1
-/// and `scale` it is dM/dt = -2 scale h M + scale^2 q V.
-class AdaptiveFlow final : public solvers::CoupledModes {
+/// The ODE at those rates.
+class MatrixFlow final : public solvers::CoupledModes {
  public:
-  AdaptiveFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
-               std::function<double(double)> drift_scale, std::function<double(double)> noise_scale, bool autonomous);
+  /// Problem and dynamics must outlive it.
+  MatrixFlow(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics, const MatrixTheory& theory,
+             FlowRates rates)
+      : problem_(problem), dynamics_(dynamics), theory_(theory), rates_(std::move(rates)) {}
   std::size_t size() const override { return dynamics_.size(); }
   std::span<const double> weights(std::size_t) const override { return dynamics_.weight; }
   void coefficients(double t, std::span<const double> p, std::span<double> rate,
                     std::span<double> source) const override;
   void sensitivity(double t, std::span<const double> p, std::span<const double> M, std::span<double> u) const override;
-  bool affine() const override { return true; }
-  bool autonomous() const override { return autonomous_; }
+  bool affine() const override {
+    return rates_.adaptive || (problem_.labels == Labels::vector && dynamics_.constant());
+  }
+  bool autonomous() const override { return rates_.autonomous; }
 
  private:
   const MatrixLeastSquares& problem_;
   const MatrixDynamics& dynamics_;
   MatrixTheory theory_;
-  std::function<double(double)> drift_scale_, noise_scale_;
-  bool autonomous_;
+  FlowRates rates_;
 };
 
 /// P_inf of (eta/2) N sqrt(V) = P: where a constant learning rate settles.

@@ -349,14 +349,12 @@ TEST_CASE("flows know their derivative by the risk") {
   const std::vector<double> M{0.8, 0.3, 0.02}, p{1.7};
   const auto check = [&](const CoefficientOptions& coefficients) {
     const MatrixDynamics dynamics(matrix, coefficients);
-    testing::check_sensitivity(MatrixFlow(
-                                   matrix, dynamics, options, [](double t) { return 0.1 / (1 + t); }, false),
-                               2, p, M, 1e-6);
-    if (!dynamics.constant()) return;
-    testing::check_sensitivity(AdaptiveFlow(
-                                   matrix, dynamics, options, [](double t) { return 0.1 / (1 + t); },
-                                   [](double t) { return 0.01 / (2 + t); }, false),
-                               2, p, M, 1e-6);
+    for (const bool adaptive : {false, true}) {
+      const FlowRates rates{[](double t) { return 0.1 / (1 + t); }, [](double t) { return 0.01 / (2 + t); }, adaptive,
+                            false};
+      if (!adaptive || dynamics.constant())
+        testing::check_sensitivity(MatrixFlow(matrix, dynamics, options, rates), 2, p, M, 1e-6);
+    }
   };
   check({});
   CoefficientOptions null;

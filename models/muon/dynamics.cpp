@@ -143,14 +143,14 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
       throw std::invalid_argument(
           fmt::format("data.rotation: haar takes O(n^3) and is limited to {} inputs", arcsine_limit));
     const SignModes modes =
-        sign_modes(coordinates.column_value, haar_basis(coordinates.columns, problem_.rotation_seed));
+        sign_modes(coordinates.column.eigenvalue, haar_basis(coordinates.column.size(), problem_.rotation_seed));
     weight = modes.kappa;
     count.assign(weight.size(), 1.0);
     initial.assign(weight.size(), 0.0);
     for (std::size_t j = 0; j < weight.size(); ++j) {
       drift.push_back(factor * modes.kappa[j]);
       noise.push_back(m * modes.noise[j]);
-      for (std::size_t i = 0; i < weight.size(); ++i) initial[j] += modes.from(i, j) * coordinates.column_power[i];
+      for (std::size_t i = 0; i < weight.size(); ++i) initial[j] += modes.from(i, j) * coordinates.column.power[i];
     }
     inputs = false;
     description = "signs in a random basis, exact arcsine noise";

@@ -8,7 +8,7 @@
 #include <stdexcept>
 
 #include "models/muon/sign_coefficients.hpp"
-#include "spectra/coordinates.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::muon {
 
@@ -27,6 +27,13 @@ std::vector<double> roots(const std::vector<double>& values) {
   return out;
 }
 
+void scale_rows(Matrix& a, const std::vector<double>& factor) {
+  for (std::size_t i = 0; i < a.columns(); ++i) {
+    double* const column = a.column(i).data();
+    for (std::size_t j = 0; j < a.rows(); ++j) column[j] *= factor[j];
+  }
+}
+
 }  // namespace
 
 MatrixCoordinates::MatrixCoordinates(const MatrixLeastSquares& problem) {
@@ -37,36 +44,28 @@ MatrixCoordinates::MatrixCoordinates(const MatrixLeastSquares& problem) {
   if (problem.outputs * problem.inputs() > largest_size)
     throw std::invalid_argument(fmt::format("data.outputs: {} x {} is too large to be simulated (at most {} entries)",
                                             problem.outputs, problem.inputs(), largest_size));
-  spectra::Coordinates inputs = spectra::coordinates_of(problem.spectrum);
-  spectra::Coordinates outputs = spectra::coordinates_of(problem.output_spectrum);
-  column_value = std::move(inputs.eigenvalue);
-  column_power = std::move(inputs.power);
-  column_space = std::move(inputs.mode);
-  row_value = std::move(outputs.eigenvalue);
-  row_space = std::move(outputs.mode);
-  rows = row_value.size();
-  columns = column_value.size();
+  column = spectra::coordinates_of(problem.spectrum);
+  row = spectra::coordinates_of(problem.output_spectrum);
 }
 
 double MatrixCoordinates::excess(const Matrix& delta) const {
   double P = 0;
-  for (std::size_t j = 0; j < columns; ++j) {
+  for (std::size_t j = 0; j < column.size(); ++j) {
     double square = 0;
-    const auto column = delta.column(j);
-    for (std::size_t k = 0; k < rows; ++k) square += row_value[k] * column[k] * column[k];
-    P += column_value[j] * square;
+    const auto error = delta.column(j);
+    for (std::size_t k = 0; k < row.size(); ++k) square += row.eigenvalue[k] * error[k] * error[k];
+    P += column.eigenvalue[j] * square;
   }
   return P;
 }
 
 Matrix initial_error(const MatrixCoordinates& coordinates, std::uint64_t seed, std::uint64_t replica) {
   random::Stream stream(seed, replica, 0, random::Purpose::initial);
-  Matrix delta(coordinates.rows, coordinates.columns);
-  stream.normals({delta.data(), delta.size()});
-  for (std::size_t j = 0; j < coordinates.columns; ++j) {
-    double square = 0;
-    for (const double x : delta.column(j)) square += x * x;
-    const double factor = std::sqrt(coordinates.column_power[j] / square);
+  Matrix delta(coordinates.row.size(), coordinates.column.size());
+  stream.normals(delta.entries());
+  for (std::size_t j = 0; j < coordinates.column.size(); ++j) {
+    const double square = numerics::squared_norm_in_order(delta.column(j));
+    const double factor = std::sqrt(coordinates.column.power[j] / square);
     for (double& x : delta.column(j)) x *= factor;
   }
   return delta;
@@ -79,19 +78,11 @@ GradientSampler::GradientSampler(const MatrixLeastSquares& problem, const Matrix
       columns_(seed, replica, 0, random::Purpose::gradient),
       rows_(seed, replica, 0, random::Purpose::data),
       labels_(seed, replica, 0, random::Purpose::labels),
-      root_column_(roots(coordinates.column_value)),
-      root_row_(roots(coordinates.row_value)) {}
-
-void GradientSampler::draw(std::uint64_t step, const Matrix& delta, MaybeFactored& out) {
-  draw(step, &delta, out);
-}
-
-void GradientSampler::draw_null(std::uint64_t step, MaybeFactored& out) {
-  draw(step, nullptr, out);
-}
+      root_column_(roots(coordinates.column.eigenvalue)),
+      root_row_(roots(coordinates.row.eigenvalue)) {}
 
 void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactored& out) {
-  const std::size_t m = coordinates_.rows, n = coordinates_.columns;
+  const std::size_t m = coordinates_.row.size(), n = coordinates_.column.size();
   const auto batch = static_cast<std::size_t>(problem_.batch);
   const bool vector = problem_.labels == Labels::vector;
   const double deviation = std::sqrt(problem_.noise_variance);
@@ -108,35 +99,22 @@ void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactore
       inputs_ = Matrix(n, count);
       outputs_ = Matrix(m, count);
     }
-    columns_.normals({inputs_.data(), inputs_.size()});
-    for (std::size_t i = 0; i < count; ++i) {
-      double* const c = inputs_.column(i).data();
-      for (std::size_t j = 0; j < n; ++j) c[j] *= root_column_[j];
-    }
-    rows_.normals({outputs_.data(), outputs_.size()});
+    columns_.normals(inputs_.entries());
+    scale_rows(inputs_, root_column_);
+    rows_.normals(outputs_.entries());
     if (vector) {
       // The residuals themselves: Delta c - e, or e under the null law.
       const double scale = delta ? -weight * deviation : 1;
-      for (std::size_t i = 0; i < outputs_.size(); ++i) outputs_.data()[i] *= scale;
+      for (double& e : outputs_.entries()) e *= scale;
       if (delta) linear_algebra::multiply(weight, *delta, Transposed::no, inputs_, Transposed::no, 1, outputs_);
     } else {
-      if (!problem_.isotropic_outputs)
-        for (std::size_t i = 0; i < count; ++i) {
-          double* const a = outputs_.column(i).data();
-          for (std::size_t k = 0; k < m; ++k) a[k] *= root_row_[k];
-        }
+      scale_rows(outputs_, root_row_);
       residual_.resize(count);
       labels_.normals(residual_);
       if (delta) linear_algebra::multiply(1, *delta, Transposed::yes, outputs_, Transposed::no, 0, image_);
       for (std::size_t i = 0; i < count; ++i) {
         double r = residual_[i];
-        if (delta) {
-          const double* const t = image_.column(i).data();
-          const double* const c = inputs_.column(i).data();
-          double sum = 0;
-          for (std::size_t j = 0; j < n; ++j) sum += t[j] * c[j];
-          r = weight * (sum - deviation * r);
-        }
+        if (delta) r = weight * (numerics::dot_in_order(image_.column(i), inputs_.column(i)) - deviation * r);
         for (double& a : outputs_.column(i)) a *= r;
       }
     }
@@ -152,7 +130,7 @@ void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactore
 Matrix haar_basis(std::size_t n, std::uint64_t seed) {
   random::Stream stream(seed, 0, 0, random::Purpose::other);
   Matrix a(n, n);
-  stream.normals({a.data(), a.size()});
+  stream.normals(a.entries());
   return linear_algebra::orthonormal_columns(a);
 }
 
@@ -171,14 +149,14 @@ double spectral_value(const MatrixLeastSquares& problem, double sigma, double no
 }
 
 MatrixUpdate::MatrixUpdate(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates)
-    : problem_(problem), scale_(1 / std::sqrt(static_cast<double>(coordinates.columns))) {
+    : problem_(problem), scale_(1 / std::sqrt(static_cast<double>(coordinates.column.size()))) {
   if (problem.map != UpdateMap::signsgd) return;
-  if (problem.rotation == Rotation::haar) basis_ = haar_basis(coordinates.columns, problem.rotation_seed);
-  if (problem.rotation == Rotation::hadamard && !std::has_single_bit(coordinates.columns))
+  if (problem.rotation == Rotation::haar) basis_ = haar_basis(coordinates.column.size(), problem.rotation_seed);
+  if (problem.rotation == Rotation::hadamard && !std::has_single_bit(coordinates.column.size()))
     throw std::invalid_argument(
         fmt::format("data.rotation: hadamard needs a power of two inputs, the spectrum has {}; "
                     "use haar or none",
-                    coordinates.columns));
+                    coordinates.column.size()));
 }
 
 void MatrixUpdate::signs(Matrix& g, Matrix& s) const {
@@ -206,7 +184,6 @@ void MatrixUpdate::signs(Matrix& g, Matrix& s) const {
 }
 
 void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
-  if (!takes_factors()) g.multiply_out();
   switch (problem_.map) {
     case UpdateMap::signsvd:
       through_core(g, polar_factor, s);
@@ -215,15 +192,14 @@ void MatrixUpdate::apply(MaybeFactored& g, Matrix& s) const {
       through_core(g, newton_schulz5, s);
       break;
     case UpdateMap::signsgd:
+      g.multiply_out();
       signs(g.matrix, s);
       break;
     case UpdateMap::general:
       through_core(
           g,
           [&](const Matrix& a, Matrix& out) {
-            double square = 0;
-            for (std::size_t i = 0; i < a.size(); ++i) square += a.data()[i] * a.data()[i];
-            const double norm = std::sqrt(square);
+            const double norm = std::sqrt(numerics::squared_norm_in_order(a.entries()));
             spectral_map(
                 a, [&](double sigma) { return spectral_value(problem_, sigma, norm); }, out);
           },

@@ -10,6 +10,7 @@
 #include "models/muon/polar.hpp"
 #include "models/muon/problem.hpp"
 #include "random/random.hpp"
+#include "spectra/coordinates.hpp"
 
 namespace edgewise::models::muon {
 
@@ -17,10 +18,7 @@ namespace edgewise::models::muon {
 /// has fractional multiplicities or is too large to simulate.
 struct MatrixCoordinates {
   explicit MatrixCoordinates(const MatrixLeastSquares& problem);
-  std::size_t rows = 0, columns = 0;                 ///< m, n
-  std::vector<double> column_value, row_value;       ///< lambda_j, sig_k
-  std::vector<double> column_power;                  ///< D_j(0)
-  std::vector<std::size_t> column_space, row_space;  ///< index of the eigenspace
+  spectra::Coordinates column, row;  ///< of K, n of them, power D_j(0); of Sigma, m
   double excess(const linear_algebra::Matrix& delta) const;
 };
 
@@ -33,13 +31,11 @@ class GradientSampler {
   /// Both arguments must outlive it.
   GradientSampler(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates, std::uint64_t seed,
                   std::uint64_t replica);
-  /// The mini-batch gradient at `delta` of step `step`. Thin factors are kept where the batch is the smallest.
-  void draw(std::uint64_t step, const linear_algebra::Matrix& delta, MaybeFactored& out);
-  /// The null law Ghat = sum_i g_i a_i c_i' (vector: sum_i e_i c_i', N(0,1) entries); B G/sqrt(V) at no signal.
-  void draw_null(std::uint64_t step, MaybeFactored& out);
+  /// The mini-batch gradient at `delta` of step `step`. Without delta the null law Ghat = sum_i g_i a_i c_i' (vector:
+  /// sum_i e_i c_i', N(0,1) entries); B G/sqrt(V) at no signal. Thin factors are kept where the batch is the smallest.
+  void draw(std::uint64_t step, const linear_algebra::Matrix* delta, MaybeFactored& out);
 
  private:
-  void draw(std::uint64_t step, const linear_algebra::Matrix* delta, MaybeFactored& out);
   const MatrixLeastSquares& problem_;
   const MatrixCoordinates& coordinates_;
   random::Stream columns_, rows_, labels_;
@@ -53,8 +49,6 @@ class MatrixUpdate {
   explicit MatrixUpdate(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates);
   /// s = S(g); g may be destroyed.
   void apply(MaybeFactored& g, linear_algebra::Matrix& s) const;
-  /// Whether g may come as thin factors.
-  bool takes_factors() const { return problem_.map != UpdateMap::signsgd && problem_.momentum == 0; }
 
  private:
   void signs(linear_algebra::Matrix& g, linear_algebra::Matrix& s) const;

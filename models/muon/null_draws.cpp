@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <string>
 
+#include "numerics/sums.hpp"
+
 namespace edgewise::models::muon {
 
 namespace {
@@ -58,9 +60,9 @@ class Accumulator {
     std::vector<double> drift(cells_), noise(cells_);
     for (std::size_t j = 0; j < s.columns(); ++j) {
       const auto a = s.column(j), b = other.column(j);
-      const std::size_t space = coordinates_.column_space[j];
+      const std::size_t space = coordinates_.column.mode[j];
       for (std::size_t k = 0; k < s.rows(); ++k) {
-        const std::size_t cell = pairs_ ? coordinates_.row_space[k] * spaces_ + space : space;
+        const std::size_t cell = pairs_ ? coordinates_.row.mode[k] * spaces_ + space : space;
         drift[cell] += a[k] * b[k] * column_factor[j];
         noise[cell] += a[k] * a[k];
       }
@@ -100,11 +102,11 @@ MeasuredCoefficients null_coefficients(const MatrixLeastSquares& problem, std::u
   GradientSampler sampler(problem, coordinates, seed, null_replica);
   const MatrixUpdate update(problem, coordinates);
   Accumulator out(problem, coordinates);
-  const std::vector<double> factor(coordinates.columns, problem.isotropic_outputs ? 1 / problem.outputs : 1.0);
+  const std::vector<double> factor(coordinates.column.size(), problem.isotropic_outputs ? 1 / problem.outputs : 1.0);
   MaybeFactored g;
   Matrix ghat, s;
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
-    sampler.draw_null(draw, g);
+    sampler.draw(draw, nullptr, g);
     MaybeFactored whole = g;
     whole.multiply_out();
     ghat = whole.matrix;
@@ -126,20 +128,19 @@ std::vector<MeasuredCoefficients> null_coefficients(const MatrixLeastSquares& pr
   std::vector<Accumulator> out(V.size(), Accumulator(problem, coordinates));
   MaybeFactored g;
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
-    sampler.draw_null(draw, g);
+    sampler.draw(draw, nullptr, g);
     g.multiply_out();
     const SingularTriples t = singular_triples(g.matrix);
-    double square = 0;
-    for (const double sigma : t.values) square += sigma * sigma;
+    const double square = numerics::squared_norm_in_order(t.values);
     for (std::size_t v = 0; v < V.size(); ++v) {
       const double scale = std::sqrt(V[v]) / problem.batch;
       std::vector<double> drift(problem.spectrum.modes()), noise(problem.spectrum.modes());
       for (std::size_t i = 0; i < t.values.size(); ++i) {
         const double s = spectral_value(problem, scale * t.values[i], scale * std::sqrt(square));
-        for (std::size_t j = 0; j < coordinates.columns; ++j) {
+        for (std::size_t j = 0; j < coordinates.column.size(); ++j) {
           const double share = t.right(j, i) * t.right(j, i);
-          drift[coordinates.column_space[j]] += s * t.values[i] * share / problem.outputs;
-          noise[coordinates.column_space[j]] += s * s * share;
+          drift[coordinates.column.mode[j]] += s * t.values[i] * share / problem.outputs;
+          noise[coordinates.column.mode[j]] += s * s * share;
         }
       }
       out[v].finish(drift, noise);
@@ -160,17 +161,16 @@ MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, s
   const MatrixUpdate update(problem, coordinates);
   const Matrix delta = initial_error(coordinates, seed, regression_replica);
   const double V = problem.residual_variance(coordinates.excess(delta));
-  std::vector<double> factor(coordinates.columns);
-  for (std::size_t j = 0; j < coordinates.columns; ++j) {
-    double square = 0;
-    for (const double x : delta.column(j)) square += x * x;
+  std::vector<double> factor(coordinates.column.size());
+  for (std::size_t j = 0; j < coordinates.column.size(); ++j) {
+    const double square = numerics::squared_norm_in_order(delta.column(j));
     factor[j] = square > 0 ? std::sqrt(V) / square : 0;
   }
   Accumulator out(problem, coordinates);
   MaybeFactored g;
   Matrix s;
   for (std::uint64_t draw = 0; draw < draws; ++draw) {
-    sampler.draw(draw, delta, g);
+    sampler.draw(draw, &delta, g);
     update.apply(g, s);
     out.add(s, delta, factor);
   }

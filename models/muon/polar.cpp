@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "numerics/sums.hpp"
+
 namespace edgewise::models::muon {
 
 namespace {
@@ -12,21 +14,6 @@ using linear_algebra::Transposed;
 
 constexpr auto plain = Transposed::no;
 constexpr auto transposed = Transposed::yes;
-
-double largest_entry(const Matrix& a) {
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a.data()[i]));
-  return largest;
-}
-
-double squared_norm(const Matrix& a) {
-  double partial[4] = {};
-  std::size_t i = 0;
-  for (; i + 4 <= a.size(); i += 4)
-    for (std::size_t k = 0; k < 4; ++k) partial[k] += a.data()[i + k] * a.data()[i + k];
-  for (; i < a.size(); ++i) partial[0] += a.data()[i] * a.data()[i];
-  return (partial[0] + partial[1]) + (partial[2] + partial[3]);
-}
 
 void keep_columns(Matrix& a, const std::vector<std::size_t>& kept) {
   Matrix out(a.rows(), kept.size());
@@ -50,9 +37,7 @@ Turned turned(const Matrix& g) {
   out.image = linear_algebra::product(g, out.vectors, out.wide ? transposed : plain, plain);
   double longest = 0;
   for (std::size_t j = 0; j < out.image.columns(); ++j) {
-    double square = 0;
-    for (const double x : out.image.column(j)) square += x * x;
-    out.length.push_back(std::sqrt(square));
+    out.length.push_back(std::sqrt(numerics::squared_norm_in_order(out.image.column(j))));
     longest = std::max(longest, out.length.back());
   }
   std::vector<std::size_t> kept;
@@ -126,7 +111,6 @@ void MaybeFactored::multiply_out() {
 }
 
 SingularTriples singular_triples(const Matrix& g) {
-  if (largest_entry(g) == 0) return {Matrix(g.rows(), 0), Matrix(g.columns(), 0), {}};
   Turned t = turned(g);
   Matrix w = normalised(t);
   if (t.wide) return {std::move(t.vectors), std::move(w), std::move(t.length)};
@@ -134,10 +118,6 @@ SingularTriples singular_triples(const Matrix& g) {
 }
 
 void polar_factor(const Matrix& g, Matrix& s) {
-  if (largest_entry(g) == 0) {
-    s = Matrix(g.rows(), g.columns());
-    return;
-  }
   const Turned t = turned(g);
   Matrix w = normalised(t);
   // A step squares the error; entries below the first limit leave it at rounding, above the last Newton may fail.
@@ -155,10 +135,10 @@ void polar_factor(const Matrix& g, Matrix& s) {
 }
 
 void newton_schulz5(const Matrix& g, Matrix& s) {
-  const double norm = std::sqrt(squared_norm(g));
+  const double norm = std::sqrt(numerics::squared_norm_in_order(g.entries()));
   s = g;
   if (norm == 0) return;
-  for (std::size_t i = 0; i < s.size(); ++i) s.data()[i] /= norm;
+  for (double& x : s.entries()) x /= norm;
   const bool tall = g.rows() > g.columns();
   Matrix a, square, next;
   for (int iteration = 0; iteration < 5; ++iteration) {
@@ -186,10 +166,6 @@ double newton_schulz5_map(double sigma) {
 }
 
 void spectral_map(const Matrix& g, const std::function<double(double)>& map, Matrix& s) {
-  if (largest_entry(g) == 0) {
-    s = Matrix(g.rows(), g.columns());
-    return;
-  }
   const Turned t = turned(g);
   Matrix w = t.image;
   for (std::size_t j = 0; j < w.columns(); ++j) {

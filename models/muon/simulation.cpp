@@ -45,7 +45,7 @@ class MatrixReplica final : public ingredients::SteppingReplica {
  protected:
   double take_step(std::uint64_t step, bool) override {
     const double eta = rate_.next(static_cast<double>(step), shared_.problem->residual_variance(excess_));
-    sampler_.draw(step, delta_, gradient_);
+    sampler_.draw(step, &delta_, gradient_);
     if (const double mu = shared_.problem->momentum; mu != 0) {
       gradient_.multiply_out();
       if (velocity_.size() == 0) velocity_ = Matrix(delta_.rows(), delta_.columns());
@@ -65,7 +65,7 @@ class MatrixReplica final : public ingredients::SteppingReplica {
     for (std::size_t i = 0; i < shared_.spaces.size(); ++i) {
       double square = 0, count = 0;
       for (std::size_t j = 0; j < delta_.columns(); ++j)
-        if (shared_.coordinates.column_space[j] == shared_.spaces[i]) {
+        if (shared_.coordinates.column.mode[j] == shared_.spaces[i]) {
           for (const double x : delta_.column(j)) square += x * x;
           ++count;
         }

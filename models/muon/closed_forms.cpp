@@ -71,26 +71,24 @@ void add_drift_limits(ClosedFormList& table) {
                       [=] { return Pair(.6475731787, isotropic_drift(WeightLaw::bilinear, 64, 64)); });
   table.add("drift-scaling", "hhat(c lambda) = sqrt(c) hhat(lambda)", "3", 1e-12, [] {
     spectra::Spectrum s = spectra::power_law(50, 0.6, 0);
-    const auto h = signsvd_drift({s.eigenvalue, s.multiplicity}, 40, 30, WeightLaw::bilinear);
+    const auto h = signsvd_drift(s, 40, 30, WeightLaw::bilinear);
     for (double& lambda : s.eigenvalue) lambda *= 9;
-    return Pair(3 * h[7], signsvd_drift({s.eigenvalue, s.multiplicity}, 40, 30, WeightLaw::bilinear)[7]);
+    return Pair(3 * h[7], signsvd_drift(s, 40, 30, WeightLaw::bilinear)[7]);
   });
   table.add("rank", "sum_j Q_j = min(m, n, B)", "3.2", 1e-12, [] {
-    const spectra::Spectrum s = spectra::power_law(300, 0.9, 0);
-    const auto q = signsvd_noise({s.eigenvalue, s.multiplicity}, 37);
+    const auto q = signsvd_noise(spectra::power_law(300, 0.9, 0), 37);
     return Pair(37, std::accumulate(q.begin(), q.end(), 0.0));
   });
   table.add("outputs-of-one-eigenvalue", "hhat_kj = hhat_j where Sigma = I", "3.4", 1e-10, [] {
     const spectra::Spectrum s = spectra::power_law(100, 0.5, 0);
     const std::vector<double> one{1}, m{50};
-    const WeightedEigenvalues e{s.eigenvalue, s.multiplicity};
-    return Pair(signsvd_drift(e, 50, 25, WeightLaw::bilinear)[9],
-                signsvd_drift_matrix(e, {one, m}, 25, WeightLaw::bilinear)[9]);
+    return Pair(signsvd_drift(s, 50, 25, WeightLaw::bilinear)[9],
+                signsvd_drift_matrix(s, {one, m}, 25, WeightLaw::bilinear)[9]);
   });
   // Square-root preconditioning at a large batch, and its loss at a small one.
   const auto of = [](double m, double B) {
     const spectra::Spectrum s = spectra::power_law(1000, 0.8, 0);
-    return std::pair(s.eigenvalue, signsvd_drift({s.eigenvalue, s.multiplicity}, m, B, WeightLaw::bilinear));
+    return std::pair(s.eigenvalue, signsvd_drift(s, m, B, WeightLaw::bilinear));
   };
   const std::array<std::array<double, 3>, 4> large{
       {{3, .999, .500}, {30, .995, .503}, {300, .967, .515}, {900, .937, .520}}};
@@ -114,69 +112,57 @@ void add_drift_limits(ClosedFormList& table) {
                 const auto [lambda, h] = of(4000, 100);
                 return Pair(value, local_slopes(lambda, h)[i]);
               });
-  table.add("crossover-index", "j_c = kappa^(-1/(2 alpha)), alpha = 0.8, n = 1000, B = 100", "3.2", 1e-3, [] {
-    const spectra::Spectrum s = spectra::power_law(1000, 0.8, 0);
-    return Pair(54.8, std::pow(effective_ridge({s.eigenvalue, s.multiplicity}, 100), -1 / 1.6));
-  });
+  table.add("crossover-index", "j_c = kappa^(-1/(2 alpha)), alpha = 0.8, n = 1000, B = 100", "3.2", 1e-3,
+            [] { return Pair(54.8, std::pow(effective_ridge(spectra::power_law(1000, 0.8, 0), 100), -1 / 1.6)); });
   table.add("crossover-index-limit", "j_c -> r sin(pi/(2 alpha)) 2 alpha/pi, alpha = 0.8, r = 50, n = 10^9", "3.2",
             0.02, [] {
-              const spectra::Spectrum s = spectra::power_law_nodes(1e9, 0.8, 0, 1e-6).spectrum;
-              const double kappa = effective_ridge({s.eigenvalue, s.multiplicity}, 50);
+              const double kappa = effective_ridge(spectra::power_law_nodes(1e9, 0.8, 0, 1e-6).spectrum, 50);
               return Pair(50 * std::sin(pi / 1.6) * 1.6 / pi, std::pow(kappa, -1 / 1.6));
             });
 }
 
 void add_drift_values(ClosedFormList& table) {
+  constexpr std::array<std::size_t, 3> places{1, 10, 100};
   struct Row {
     double m, B, alpha, total, ridge;
+    std::array<double, 3> drift, noise;  // at those places
   };
-  constexpr std::array<Row, 5> rows{{{100, 25, .5, 4.0304821640, .09082165483},
-                                     {100, 100, .5, 12.8103483354, 0},
-                                     {100, 400, .5, 30.4194646602, 0},
-                                     {200, 100, .75, 5.0139564868, 0},
-                                     {50, 400, .5, 35.7874238252, .02471895625}}};
-  // Of each row at j = 1, 10, 100.
-  constexpr std::array<std::size_t, 3> places{1, 10, 100};
-  constexpr double drifts[][3] = {{.4327152114, .0864761772, .0107434386},
-                                  {.9509449697, .2514645251, .0490464394},
-                                  {1.9531389221, .5634383744, .1359111987},
-                                  {.6940319808, .1070492935, .0104738309},
-                                  {2.7201287186, .7243577400, .1264197815}};
-  constexpr double noises[][3] = {{.9167401432, .5240495377, .0991850413},
-                                  {1, 1, 1},
-                                  {1, 1, 1},
-                                  {1, 1, 1},
-                                  {.9758773310, .8018027332, .2880270919}};
-  for (std::size_t k = 0; k < rows.size(); ++k) {
-    const Row& row = rows[k];
+  const std::array<Row, 5> rows{{{100,
+                                  25,
+                                  .5,
+                                  4.0304821640,
+                                  .09082165483,
+                                  {.4327152114, .0864761772, .0107434386},
+                                  {.9167401432, .5240495377, .0991850413}},
+                                 {100, 100, .5, 12.8103483354, 0, {.9509449697, .2514645251, .0490464394}, {1, 1, 1}},
+                                 {100, 400, .5, 30.4194646602, 0, {1.9531389221, .5634383744, .1359111987}, {1, 1, 1}},
+                                 {200, 100, .75, 5.0139564868, 0, {.6940319808, .1070492935, .0104738309}, {1, 1, 1}},
+                                 {50,
+                                  400,
+                                  .5,
+                                  35.7874238252,
+                                  .02471895625,
+                                  {2.7201287186, .7243577400, .1264197815},
+                                  {.9758773310, .8018027332, .2880270919}}}};
+  for (const Row& row : rows) {
     const std::string name = fmt::format("m{}-B{}-alpha{}", row.m, row.B, row.alpha);
     const double rank = std::min({row.m, row.B, 100.0});
-    const auto spectrum = [alpha = row.alpha] { return spectra::power_law(100, alpha, 0); };
-    const auto drift = [=, m = row.m, B = row.B] {
-      const spectra::Spectrum s = spectrum();
-      return signsvd_drift({s.eigenvalue, s.multiplicity}, m, B, WeightLaw::bilinear);
-    };
+    const auto spectrum = [row] { return spectra::power_law(100, row.alpha, 0); };
+    const auto drift = [=] { return signsvd_drift(spectrum(), row.m, row.B, WeightLaw::bilinear); };
     const std::string where = "bilinear, n = 100, lambda_j = j^(-2 alpha)";
     for (std::size_t i = 0; i < 3; ++i)
       table.add_reference(fmt::format("drift-{}-{}", places[i], name), fmt::format("hhat_{}, {}", places[i], where),
-                          "9", reference_tolerance,
-                          [=, value = drifts[k][i]] { return Pair(value, drift()[places[i] - 1]); });
-    table.add_reference("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance,
-                        [=, total = row.total] {
-                          const auto h = drift();
-                          return Pair(total, std::accumulate(h.begin(), h.end(), 0.0));
-                        });
-    table.add_reference("ridge-" + name, "kappa, " + where, "9", reference_tolerance, [=, ridge = row.ridge] {
-      const spectra::Spectrum s = spectrum();
-      return Pair(ridge, effective_ridge({s.eigenvalue, s.multiplicity}, rank));
+                          "9", reference_tolerance, [=] { return Pair(row.drift[i], drift()[places[i] - 1]); });
+    table.add_reference("drift-sum-" + name, "sum_j hhat_j = E|Ghat|_*/m, " + where, "9", reference_tolerance, [=] {
+      const auto h = drift();
+      return Pair(row.total, std::accumulate(h.begin(), h.end(), 0.0));
     });
+    table.add_reference("ridge-" + name, "kappa, " + where, "9", reference_tolerance,
+                        [=] { return Pair(row.ridge, effective_ridge(spectrum(), rank)); });
     for (std::size_t i = 0; i < 3; ++i)
       table.add_reference(fmt::format("noise-{}-{}", places[i], name), fmt::format("Q_{}, {}", places[i], where), "9",
-                          reference_tolerance, [=, value = noises[k][i]] {
-                            const spectra::Spectrum s = spectrum();
-                            const auto q = signsvd_noise({s.eigenvalue, s.multiplicity}, rank);
-                            return Pair(value, q[places[i] - 1]);
-                          });
+                          reference_tolerance,
+                          [=] { return Pair(row.noise[i], signsvd_noise(spectrum(), rank)[places[i] - 1]); });
   }
 }
 

@@ -25,10 +25,6 @@ WeightLaw weight_law(const MatrixLeastSquares& problem) {
   return problem.labels == Labels::vector ? WeightLaw::vector : WeightLaw::bilinear;
 }
 
-WeightedEigenvalues eigenvalues(const spectra::Spectrum& s) {
-  return {s.eigenvalue, s.multiplicity};
-}
-
 double drift_factor_of_signs(const MatrixLeastSquares& problem) {
   return problem.labels == Labels::vector ? sign_drift_factor_vector(problem.batch) : sign_drift_factor(problem.batch);
 }
@@ -94,7 +90,7 @@ void MatrixDynamics::build_sgd() {
 
 void MatrixDynamics::build_spectral(const CoefficientOptions& options) {
   by_inputs();
-  const WeightedEigenvalues e = eigenvalues(problem_.spectrum);
+  const spectra::Spectrum& e = problem_.spectrum;
   if (options.source == CoefficientSource::idealised) {
     for (const double lambda : weight) drift.push_back(std::sqrt(problem_.batch * lambda / problem_.outputs));
     for (std::size_t a = 0; a < size(); ++a) noise.push_back(weight[a] > 0 ? count[a] : 0);
@@ -115,8 +111,8 @@ void MatrixDynamics::build_pairs(const CoefficientOptions& options) {
   // 3.4).
   build_measured(options);
   const spectra::Spectrum &s = problem_.spectrum, &o = problem_.output_spectrum;
-  drift = signsvd_drift_matrix(eigenvalues(s), eigenvalues(o), problem_.batch, weight_law(problem_));
-  ridge = effective_ridge(eigenvalues(s), problem_.rank());
+  drift = signsvd_drift_matrix(s, o, problem_.batch, weight_law(problem_));
+  ridge = effective_ridge(s, problem_.rank());
   description = fmt::format("drift by the fixed point, noise from {} null draws", options.draws);
 }
 
@@ -226,7 +222,7 @@ void MatrixDynamics::build_measured(const CoefficientOptions& options) {
     at(first > 0 ? first : 1, drift, noise);
   }
   if (problem_.map != UpdateMap::signsgd && !no_dressing())
-    bare_polar_ = signsvd_drift(eigenvalues(s), problem_.outputs, problem_.batch, weight_law(problem_));
+    bare_polar_ = signsvd_drift(s, problem_.outputs, problem_.batch, weight_law(problem_));
 }
 
 double MatrixDynamics::excess(std::span<const double> M) const {

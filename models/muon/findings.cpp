@@ -3,13 +3,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <numbers>
 #include <optional>
 #include <string>
 
 #include "models/muon/learning_rates.hpp"
 #include "models/muon/null_draws.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::muon {
 
@@ -36,8 +35,7 @@ void add_rank_findings(const MatrixLeastSquares& problem, const MatrixDynamics& 
          law ? std::pow(dynamics.ridge, -1 / (2 * law->alpha)) : modes_above(problem.spectrum, dynamics.ridge),
          "j_c, where lambda = kappa: modes beyond it are driven as by SGD, those before preconditioned"});
     if (law && 2 * law->alpha > 1)
-      out.push_back({"crossover_index_limit",
-                     problem.rank() * std::sin(std::numbers::pi / (2 * law->alpha)) * 2 * law->alpha / std::numbers::pi,
+      out.push_back({"crossover_index_limit", problem.rank() * std::sin(pi / (2 * law->alpha)) * 2 * law->alpha / pi,
                      "its limit for n = infinity, r sin(pi/(2 alpha)) 2 alpha/pi"});
   }
 }
@@ -115,7 +113,7 @@ std::vector<Finding> matrix_findings(const MatrixLeastSquares& problem, const Ma
 }
 
 std::vector<double> local_slopes(std::span<const double> x, std::span<const double> y) {
-  std::vector<double> out(x.size(), std::numeric_limits<double>::quiet_NaN());
+  std::vector<double> out(x.size(), nan);
   const auto between = [&](std::size_t a, std::size_t b) { return std::log(y[b] / y[a]) / std::log(x[b] / x[a]); };
   std::size_t size = x.size();
   while (size > 0 && !(x[size - 1] > 0 && y[size - 1] > 0)) --size;  // null modes have none
@@ -147,22 +145,18 @@ std::optional<double> steady_scale(const MatrixLeastSquares& problem, const Matr
   // eta sqrt(V) = gamma V, and V = sigma^2 + gamma V N/2 (bilinear labels).
   const double gamma = adaptive_gamma(problem, dynamics);
   const double grown = problem.labels == Labels::vector ? 0 : gamma * N / 2;
-  return grown < 1 ? gamma * problem.noise_variance / (1 - grown) : std::numeric_limits<double>::infinity();
+  return grown < 1 ? gamma * problem.noise_variance / (1 - grown) : infinity;
 }
 
 }  // namespace
 
 std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const MatrixDynamics& dynamics,
                                      std::uint64_t null_draws, std::uint64_t regression_draws, std::uint64_t seed) {
-  std::vector<double> noise(dynamics.noise);
-  for (std::size_t i = 0; i < noise.size(); ++i) noise[i] /= dynamics.count[i];
-  std::vector<double> floor;
-  for (std::size_t i = 0; i < noise.size(); ++i)
-    floor.push_back(dynamics.drift[i] > 0 ? dynamics.noise[i] / (2 * dynamics.drift[i])
-                                          : std::numeric_limits<double>::quiet_NaN());
+  std::vector<double> noise, floor, share;
   const double V0 = problem.residual_variance(dynamics.excess(dynamics.initial));
-  std::vector<double> share;
   for (std::size_t i = 0; i < dynamics.size(); ++i) {
+    noise.push_back(dynamics.noise[i] / dynamics.count[i]);
+    floor.push_back(dynamics.drift[i] > 0 ? dynamics.noise[i] / (2 * dynamics.drift[i]) : nan);
     const double signal = dynamics.weight[i] * dynamics.initial[i];
     share.push_back(signal > 0 ? signal / (dynamics.count[i] * V0) : 0);  // V0 may be 0, too
   }
@@ -178,7 +172,7 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
        floor},
       {"signal_share", "1", "phi = lambda D/V at the start, per coordinate; linear response wants (2 + B/m) phi small",
        std::move(share)}};
-  if (!dynamics.inputs) out[4].value.assign(dynamics.size(), std::numeric_limits<double>::quiet_NaN());
+  if (!dynamics.inputs) out[4].value.assign(dynamics.size(), nan);
   if (const auto scale = steady_scale(problem, dynamics)) {
     for (double& value : floor) value *= *scale;
     out.push_back({"steady_power", "parameter^2",

@@ -75,12 +75,6 @@ class Guards {
   std::optional<double> first_;
 };
 
-std::vector<double> whole_steps(const MatrixLeastSquares& problem) {
-  std::vector<double> out;
-  for (const std::uint64_t k : problem.time.at) out.push_back(static_cast<double>(k));
-  return out;
-}
-
 /// 0 and `points` - 1 log-spaced times from a twentieth of the time unit to the asked multiple of the resolution time.
 std::vector<double> resolution_grid(const MatrixLeastSquares& problem, const MatrixTheory& theory) {
   const ResolutionTimes times = resolution_times(problem, theory.power_law);
@@ -100,7 +94,8 @@ class Solver {
       : problem_(problem),
         dynamics_(dynamics),
         theory_(theory),
-        times_(theory.resolutions > 0 ? resolution_grid(problem, theory) : whole_steps(problem)),
+        times_(theory.resolutions > 0 ? resolution_grid(problem, theory)
+                                      : std::vector<double>(problem.time.at.begin(), problem.time.at.end())),
         guards_(dynamics, theory) {
     for (const std::size_t j : theory.powers) {
       if (!dynamics.inputs)

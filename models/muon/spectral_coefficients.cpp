@@ -151,29 +151,14 @@ double scaled_erfc(double y) {
 }
 
 double weight_transform(WeightLaw law, double rho) {
-  switch (law) {
-    case WeightLaw::bilinear:
-      return rho > 0 ? bilinear(rho).value : 0;
-    case WeightLaw::vector:
-      return rho / (1 + rho);
-    case WeightLaw::unlimited:
-      break;
-  }
-  return rho;
+  if (law == WeightLaw::bilinear) return bilinear(rho).value;
+  return law == WeightLaw::vector ? rho / (1 + rho) : rho;
 }
 
 double inverse_weight_transform(WeightLaw law, double phi, double complement, double guess) {
-  switch (law) {
-    case WeightLaw::bilinear:
-      if (!(guess > 0))
-        guess = complement < 0.5 ? std::numbers::pi / (2 * complement * complement) : phi * (1 + 3 * phi);
-      return inverse(bilinear, phi, complement, guess);
-    case WeightLaw::vector:
-      return phi / complement;
-    case WeightLaw::unlimited:
-      break;
-  }
-  return phi;
+  if (law != WeightLaw::bilinear) return law == WeightLaw::vector ? phi / complement : phi;
+  if (!(guess > 0)) guess = complement < 0.5 ? std::numbers::pi / (2 * complement * complement) : phi * (1 + 3 * phi);
+  return inverse(bilinear, phi, complement, guess);
 }
 
 double effective_ridge(const WeightedEigenvalues& inputs, double rank) {
@@ -250,9 +235,8 @@ std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, cons
 
 std::vector<double> signsvd_noise(const WeightedEigenvalues& inputs, double rank) {
   const double kappa = effective_ridge(inputs, rank);
-  std::vector<double> noise(inputs.value.size());
-  for (std::size_t j = 0; j < noise.size(); ++j)
-    noise[j] = inputs.value[j] > 0 ? inputs.value[j] / (inputs.value[j] + kappa) : 0;
+  std::vector<double> noise;
+  for (const double lambda : inputs.value) noise.push_back(lambda > 0 ? lambda / (lambda + kappa) : 0);
   return noise;
 }
 

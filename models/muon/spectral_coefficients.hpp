@@ -16,6 +16,8 @@
 #include <span>
 #include <vector>
 
+#include "spectra/spectrum.hpp"
+
 namespace edgewise::models::muon {
 
 /// Law of the sample weights r_i under the null: bilinear, Gaussian weights, Phi(rho) = E[rho g^2/(1 + rho g^2)];
@@ -33,6 +35,8 @@ double inverse_weight_transform(WeightLaw law, double phi, double complement, do
 /// Eigenvalues with how many coordinates each stands for.
 struct WeightedEigenvalues {
   std::span<const double> value, count;
+  WeightedEigenvalues(std::span<const double> values, std::span<const double> counts) : value(values), count(counts) {}
+  WeightedEigenvalues(const spectra::Spectrum& s) : value(s.eigenvalue), count(s.multiplicity) {}  // NOLINT: it is some
 };
 
 /// The root of sum_j n_j lambda_j/(lambda_j + kappa) = rank; 0 when rank >= sum_j n_j over lambda_j > 0.

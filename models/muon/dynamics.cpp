@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
-#include <numeric>
 #include <stdexcept>
 
 #include "models/muon/sign_coefficients.hpp"
 #include "models/muon/spectral_coefficients.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 #include "spectra/coordinates.hpp"
 
@@ -123,7 +122,7 @@ void MatrixDynamics::build_signs(const CoefficientOptions& options) {
   const spectra::Spectrum& s = problem_.spectrum;
   const double n = problem_.inputs(), m = problem_.outputs, mean = s.trace() / n;
   const bool idealised = options.source == CoefficientSource::idealised;
-  sign_factor = idealised ? std::sqrt(2 / std::numbers::pi) : drift_factor_of_signs(problem_);
+  sign_factor = idealised ? std::sqrt(2 / pi) : drift_factor_of_signs(problem_);
   const double factor = std::sqrt(problem_.batch) * sign_factor;
   if (problem_.rotation == Rotation::none && !idealised) {
     // Dg = K: modes sqrt(lambda) of Delta K^(1/4).

@@ -2,8 +2,6 @@
 /// \file
 /// Mini-batch gradients of matrix least squares, exact in law, and the maps applied to them.
 #include <cstdint>
-#include <memory>
-#include <span>
 #include <vector>
 
 #include "linear_algebra/dense.hpp"

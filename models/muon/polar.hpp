@@ -2,7 +2,6 @@
 /// \file
 /// Spectral maps of a matrix, U diag(s(sigma)) V' from its compact singular value decomposition, without computing one.
 #include <functional>
-#include <span>
 #include <vector>
 
 #include "linear_algebra/dense.hpp"

@@ -13,8 +13,6 @@
 #include <bit>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "models/framework/experiment.hpp"
 #include "models/ingredients/schedules.hpp"

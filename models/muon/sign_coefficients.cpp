@@ -4,8 +4,9 @@
 #include <bit>
 #include <boost/math/special_functions/bessel.hpp>
 #include <cmath>
-#include <numbers>
 #include <stdexcept>
+
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::muon {
 
@@ -23,14 +24,14 @@ double log_characteristic(double t) {
     return std::log1p(tail);
   }
   const double z = 1 / (8 * t);
-  return z + std::log(boost::math::cyl_bessel_k(0, z)) - 0.5 * std::log(4 * std::numbers::pi * t);
+  return z + std::log(boost::math::cyl_bessel_k(0, z)) - 0.5 * std::log(4 * pi * t);
 }
 
 }  // namespace
 
 double sign_drift_factor(double batch) {
   if (!(batch >= 1)) throw std::invalid_argument("the batch must be at least 1");
-  if (std::isinf(batch)) return std::sqrt(2 / std::numbers::pi);
+  if (std::isinf(batch)) return std::sqrt(2 / pi);
   // Trapezoid in x = log t: the integrand is analytic in a strip, like e^(x/2) to the left and e^(-x/2) to the right of
   // the points, where the sums are geometric.
   constexpr double spacing = 0.2;
@@ -43,11 +44,11 @@ double sign_drift_factor(double batch) {
     const double term = -std::expm1(batch * log_characteristic(t)) / std::sqrt(t);
     sum += (k == 0 || k == count) ? tail * term : term;
   }
-  return std::sqrt(2 / (std::numbers::pi * batch)) / (2 * std::sqrt(std::numbers::pi)) * spacing * sum;
+  return std::sqrt(2 / (pi * batch)) / (2 * std::sqrt(pi)) * spacing * sum;
 }
 
 double sign_drift_factor_vector(double batch) {
-  const double limit = std::sqrt(2 / std::numbers::pi);
+  const double limit = std::sqrt(2 / pi);
   if (!(batch < 1e7)) return limit * (1 - 1 / (4 * batch));
   return limit * std::sqrt(2 / batch) * std::exp(std::lgamma((batch + 1) / 2) - std::lgamma(batch / 2));
 }
@@ -70,13 +71,13 @@ std::vector<double> hadamard_sign_noise(std::span<const double> eigenvalues) {
   std::vector<double> a(eigenvalues.begin(), eigenvalues.end());
   walsh_hadamard(a);
   const double diagonal = a[0];
-  for (double& entry : a) entry = 2 / std::numbers::pi * std::asin(std::clamp(entry / diagonal, -1.0, 1.0));
+  for (double& entry : a) entry = 2 / pi * std::asin(std::clamp(entry / diagonal, -1.0, 1.0));
   walsh_hadamard(a);
   return a;
 }
 
 double linear_sign_noise(double eigenvalue, double mean) {
-  return (1 - 2 / std::numbers::pi) + 2 / std::numbers::pi * eigenvalue / mean;
+  return (1 - 2 / pi) + 2 / pi * eigenvalue / mean;
 }
 
 SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::Matrix& basis) {
@@ -98,7 +99,7 @@ SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t i = 0; i < n; ++i) {
       const double correlation = i == j ? 1 : std::clamp(k(i, j) / (root[i] * root[j]), -1.0, 1.0);
-      a(i, j) = 2 / std::numbers::pi * std::asin(correlation) * quarter[i] * quarter[j];
+      a(i, j) = 2 / pi * std::asin(correlation) * quarter[i] * quarter[j];
     }
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t i = 0; i < n; ++i) k(i, j) /= quarter[i] * quarter[j];

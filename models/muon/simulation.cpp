@@ -1,9 +1,5 @@
 #include "models/muon/simulation.hpp"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"

@@ -2,7 +2,6 @@
 /// \file
 /// Matrix least squares as it is run (docs/theory/muon-phases.md, section 1).
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"

@@ -3,10 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <stdexcept>
 
-#include "numerics/roots.hpp"
+#include "numerics/constants.hpp"
 #include "solvers/self_consistency.hpp"
 
 namespace edgewise::models::muon {
@@ -60,7 +59,7 @@ Transform bilinear(double rho) {
     return out;
   }
   const double y = 1 / std::sqrt(2 * rho);
-  out.complement = std::sqrt(std::numbers::pi) * y * scaled_erfc(y);
+  out.complement = std::sqrt(pi) * y * scaled_erfc(y);
   out.value = 1 - out.complement;
   out.slope = 0.5 * (out.complement - out.value / rho);
   return out;
@@ -147,7 +146,7 @@ double scaled_erfc(double y) {
     sum += term;
     term *= -(2 * k - 1) * z;
   }
-  return sum / (y * std::sqrt(std::numbers::pi));
+  return sum / (y * std::sqrt(pi));
 }
 
 double weight_transform(WeightLaw law, double rho) {
@@ -157,7 +156,7 @@ double weight_transform(WeightLaw law, double rho) {
 
 double inverse_weight_transform(WeightLaw law, double phi, double complement, double guess) {
   if (law != WeightLaw::bilinear) return law == WeightLaw::vector ? phi / complement : phi;
-  if (!(guess > 0)) guess = complement < 0.5 ? std::numbers::pi / (2 * complement * complement) : phi * (1 + 3 * phi);
+  if (!(guess > 0)) guess = complement < 0.5 ? pi / (2 * complement * complement) : phi * (1 + 3 * phi);
   return inverse(bilinear, phi, complement, guess);
 }
 
@@ -194,7 +193,7 @@ std::vector<double> signsvd_drift(const WeightedEigenvalues& inputs, double outp
       drift[j] += weight * q * q;
     }
   });
-  for (std::size_t j = 0; j < drift.size(); ++j) drift[j] *= 2 / (std::numbers::pi * outputs) * inputs.value[j];
+  for (std::size_t j = 0; j < drift.size(); ++j) drift[j] *= 2 / (pi * outputs) * inputs.value[j];
   return drift;
 }
 
@@ -228,7 +227,7 @@ std::vector<double> signsvd_drift_matrix(const WeightedEigenvalues& inputs, cons
     for (std::size_t k = 0; k < rows; ++k) p_k[k] = nu * outputs.value[k] / (1 + nu * outputs.value[k]);
     for (std::size_t j = 0; j < columns; ++j) p_j[j] = p.tau * inputs.value[j] / (1 + p.tau * inputs.value[j]);
     for (std::size_t k = 0; k < rows; ++k)
-      for (std::size_t j = 0; j < columns; ++j) drift[k * columns + j] += weight * p_k[k] * p_j[j] / std::numbers::pi;
+      for (std::size_t j = 0; j < columns; ++j) drift[k * columns + j] += weight * p_k[k] * p_j[j] / pi;
   });
   return drift;
 }

@@ -12,7 +12,6 @@
 ///     Q_j    = lambda_j/(lambda_j + kappa),   kappa = 1/tau_max
 ///
 /// Null eigenvalues, lambda_j = 0, have hhat_j = Q_j = 0 and count for no rank.
-#include <cstddef>
 #include <span>
 #include <vector>
 

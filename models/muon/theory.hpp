@@ -2,7 +2,6 @@
 /// \file
 /// The theory of matrix least squares solved along the steps (docs/theory/muon-phases.md, sections 2, 5, 7): the moment
 /// recursion, bare or dressed, and its limiting ODE at any horizon.
-#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <array>
 #include <boost/math/special_functions/lambert_w.hpp>
 #include <cmath>
 #include <string>
@@ -35,6 +34,20 @@ double P_at(const NonlinearProblem& problem, std::uint64_t steps, const std::str
   return excess_after(problem, steps, theory).mean;
 }
 
+/// A number that is pinned, of a step or a batch.
+struct Point {
+  std::uint64_t step;
+  double value;
+};
+
+void add_points(ClosedFormList& table, const std::string& name, const std::string& formula, const std::string& section,
+                const std::function<NonlinearProblem()>& problem, const std::vector<Point>& points,
+                const std::string& method = "ode") {
+  for (const Point& p : points)
+    table.add_reference(fmt::format("{}-{}-{}", name, method, p.step), formula, section, reference_tolerance,
+                        [=] { return Pair(p.value, P_at(problem(), p.step, method)); });
+}
+
 double steady(const NonlinearProblem& problem) {
   return steady_states(problem, modes_of(problem), scalar_laws(problem)).at(0);
 }
@@ -57,35 +70,35 @@ Covariance pl(int d, double alpha, double beta) {
 /// A law of docs/theory/sign-and-clip.md, section 8 (R8), with its values at P = 0.3, clip threshold 0.6, late batch 8.
 struct Reference {
   std::string name;
-  std::function<SharedNoise()> noise;
+  SharedNoise noise;
   double phi, mu, q, c2, late, threshold, progress, information;
 };
 
 const std::vector<Reference>& references() {
   static const std::vector<Reference> table = {
-      {"gaussian", [] { return ingredients::gaussian_noise(0.25); }, 0.470174861806, 0.581507766553, 0.214545443460,
-       0.232320870614, 2.94962440, infinity, 1.81818182, 1.81818182},
-      {"laplace", [] { return ingredients::laplace_noise(0.5); }, 0.435292768631, 0.538358191297, 0.225378702927,
-       0.211536768954, 2.53987559, 1.138223, 1.35198456, 1.35636341},
-      {"student-3", [] { return ingredients::student_noise(3, 0.5); }, 0.423684670594, 0.527517149369, 0.228418475028,
-       0.195791059047, 2.43179930, 1.136442, 1.28679028, 1.29772797},
-      {"cauchy", [] { return ingredients::cauchy_noise(0.5); }, 0.348912600688, 0.435642356221, 0.251472415280,
-       0.155643981849, 1.28716721, 0.665989, 0.75579737, 0.84291239},
-      {"rademacher", [] { return ingredients::rademacher_noise(0.25); }, 0.419685619934, 0.550129070695, 0.225228352120,
+      {"gaussian", ingredients::gaussian_noise(0.25), 0.470174861806, 0.581507766553, 0.214545443460, 0.232320870614,
+       2.94962440, infinity, 1.81818182, 1.81818182},
+      {"laplace", ingredients::laplace_noise(0.5), 0.435292768631, 0.538358191297, 0.225378702927, 0.211536768954,
+       2.53987559, 1.138223, 1.35198456, 1.35636341},
+      {"student-3", ingredients::student_noise(3, 0.5), 0.423684670594, 0.527517149369, 0.228418475028, 0.195791059047,
+       2.43179930, 1.136442, 1.28679028, 1.29772797},
+      {"cauchy", ingredients::cauchy_noise(0.5), 0.348912600688, 0.435642356221, 0.251472415280, 0.155643981849,
+       1.28716721, 0.665989, 0.75579737, 0.84291239},
+      {"rademacher", ingredients::rademacher_noise(0.25), 0.419685619934, 0.550129070695, 0.225228352120,
        0.124332838939, 2.89240317, infinity, 1.81818182, 1.92676717},
-      {"uniform", [] { return ingredients::uniform_noise(1.0 / 3); }, 0.407350496397, 0.525954754862, 0.230568551686,
-       0.133127003730, 2.70776042, infinity, 1.57894737, 1.62843654},
-      {"contaminated", [] { return ingredients::contaminated_noise(0.2, 5, 0.1); }, 0.545132483752, 0.636359857856,
-       0.197218863868, 0.383449633116, 2.51111295, 0.720943, 2.06754217, 2.41434888},
-      {"three-point", [] { return ingredients::three_point_noise(2, 0.25); }, 0.477667375236, 0.546331875287,
-       0.219168883546, 0.364804504070, 2.05244051, 0.426195, 1.39424452, 2.05284981}};
+      {"uniform", ingredients::uniform_noise(1.0 / 3), 0.407350496397, 0.525954754862, 0.230568551686, 0.133127003730,
+       2.70776042, infinity, 1.57894737, 1.62843654},
+      {"contaminated", ingredients::contaminated_noise(0.2, 5, 0.1), 0.545132483752, 0.636359857856, 0.197218863868,
+       0.383449633116, 2.51111295, 0.720943, 2.06754217, 2.41434888},
+      {"three-point", ingredients::three_point_noise(2, 0.25), 0.477667375236, 0.546331875287, 0.219168883546,
+       0.364804504070, 2.05244051, 0.426195, 1.39424452, 2.05284981}};
   return table;
 }
 
 void add_residual_references(ClosedFormList& table) {
   constexpr double P = 0.3, h = 0.6;
   for (const Reference& r : references()) {
-    const auto coefficients = [r] { return residual_coefficients(*huber_nonlinearity(h), *r.noise(), P); };
+    const auto coefficients = [r] { return residual_coefficients(*huber_nonlinearity(h), *r.noise, P); };
     table.add_reference("mu-" + r.name, "mu = Pr(|r| < h), P = 0.3, h = 0.6", "8 (R8)", reference_tolerance,
                         [r, coefficients] { return Pair(r.mu, coefficients().mu); });
     table.add_reference("q-" + r.name, "q = E min(r^2, h^2)", "8 (R8)", reference_tolerance,
@@ -93,25 +106,25 @@ void add_residual_references(ClosedFormList& table) {
     table.add_reference("c2-" + r.name, "c2 = 2 mu - 2h (p_r(h) + p_r(-h))", "8 (R8)", reference_tolerance,
                         [r, coefficients] { return Pair(r.c2, coefficients().c2); });
     table.add("optimal-threshold-" + r.name, "h* = argmax mu^2/q, inf for no clipping", "8 (R8)", 2e-6,
-              [r] { return Pair(r.threshold, optimal_threshold(*r.noise(), P).threshold); });
+              [r] { return Pair(r.threshold, optimal_threshold(*r.noise, P).threshold); });
     table.add("best-progress-" + r.name, "max_h mu^2/q", "8 (R8)", 1e-8,
-              [r] { return Pair(r.progress, optimal_threshold(*r.noise(), P).progress); });
+              [r] { return Pair(r.progress, optimal_threshold(*r.noise, P).progress); });
     table.add("information-" + r.name, "J = int p_r'^2/p_r dr >= mu^2/q for every chi", "8 (R8)", 1e-8,
-              [r] { return Pair(r.information, residual_information(*r.noise(), P)); });
+              [r] { return Pair(r.information, residual_information(*r.noise, P)); });
   }
   struct Gain {
     const char* name;
-    std::function<SharedNoise()> noise;
+    SharedNoise noise;
     double P, gain;
   };
-  const auto laplace = [] { return ingredients::laplace_noise(2 * 0.70710678 * 0.70710678); };
-  const auto student = [] { return ingredients::student_noise(3, 0.57735027); };
+  const SharedNoise laplace = ingredients::laplace_noise(2 * 0.70710678 * 0.70710678);
+  const SharedNoise student = ingredients::student_noise(3, 0.57735027);
   for (const Gain& g : {Gain{"laplace", laplace, 0.001, 1.903407}, Gain{"laplace", laplace, 0.1, 1.361963},
                         Gain{"laplace", laplace, 1, 1.038643}, Gain{"student-3", student, 0.001, 1.971070},
                         Gain{"student-3", student, 0.1, 1.678093}, Gain{"student-3", student, 1, 1.165955},
-                        Gain{"three-point", [] { return ingredients::three_point_noise(2, 0.25); }, 0.01, 42.131381}})
+                        Gain{"three-point", ingredients::three_point_noise(2, 0.25), 0.01, 42.131381}})
     table.add(fmt::format("clipping-gain-{}-{}", g.name, g.P), "max_h mu^2/nu, nu = q/(P + sigma^2)", "8", 1e-6,
-              [g] { return Pair(g.gain, clipping_gain(*g.noise(), g.P)); });
+              [g] { return Pair(g.gain, clipping_gain(*g.noise, g.P)); });
   table.add("clipping-gain-small-risk", "laplace: max mu^2/nu -> 2 as P -> 0, Huber's estimator against the mean",
             "5.3", 2e-3, [] { return Pair(2, clipping_gain(*ingredients::laplace_noise(1), 1e-8)); });
 }
@@ -121,28 +134,20 @@ void add_residual_trajectories(ClosedFormList& table) {
   const auto clip_pl = [] {
     return problem_of(pl(500, 0.25, 0.5), "clip", ingredients::cauchy_noise(0.5), 0.01, 1, 3);
   };
-  struct Point {
-    std::uint64_t step;
-    double value;
-  };
-  for (const Point p : {Point{500, 0.754799987360}, Point{3000, 0.222680746770}})
-    table.add_reference(fmt::format("clip-isotropic-ode-{}", p.step), "Cauchy noise 0.5, h = 0.7, eta d = 0.5, d = 500",
-                        "8 (R10)", reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step)); });
-  for (const Point p : {Point{500, 0.754777582443}, Point{3000, 0.222689814368}})
-    table.add_reference(fmt::format("clip-isotropic-recursion-{}", p.step), "the same, unit steps with c", "8 (R10)",
-                        reference_tolerance, [=] { return Pair(p.value, P_at(clip_iso(), p.step, "recursion")); });
+  add_points(table, "clip-isotropic", "Cauchy noise 0.5, h = 0.7, eta d = 0.5, d = 500", "8 (R10)", clip_iso,
+             {{500, 0.754799987360}, {3000, 0.222680746770}});
+  add_points(table, "clip-isotropic", "the same, unit steps with c", "8 (R10)", clip_iso,
+             {{500, 0.754777582443}, {3000, 0.222689814368}}, "recursion");
   table.add_reference("clip-isotropic-steady-state", "2 mu P = eta tr K q", "8 (R10)", reference_tolerance,
                       [=] { return Pair(0.135629512612, steady(clip_iso())); });
   table.add_reference("clip-power-law-threshold", "h = c/sqrt(tr K)", "8 (R11)", reference_tolerance, [=] {
     const NonlinearProblem p = clip_pl();
     return Pair(0.455995714683, threshold_at_risk(p, *p.noise, 1.0));
   });
-  for (const Point p : {Point{500, 0.819895887192}, Point{2000, 0.162323424185}})
-    table.add_reference(fmt::format("clip-power-law-ode-{}", p.step), "Cauchy noise 0.5, c = 3, eta = 0.01, d = 500",
-                        "8 (R11)", reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step)); });
-  for (const Point p : {Point{500, 0.819213833565}, Point{2000, 0.162292979591}})
-    table.add_reference(fmt::format("clip-power-law-recursion-{}", p.step), "the same, unit steps with c", "8 (R11)",
-                        reference_tolerance, [=] { return Pair(p.value, P_at(clip_pl(), p.step, "recursion")); });
+  add_points(table, "clip-power-law", "Cauchy noise 0.5, c = 3, eta = 0.01, d = 500", "8 (R11)", clip_pl,
+             {{500, 0.819895887192}, {2000, 0.162323424185}});
+  add_points(table, "clip-power-law", "the same, unit steps with c", "8 (R11)", clip_pl,
+             {{500, 0.819213833565}, {2000, 0.162292979591}}, "recursion");
   table.add_reference("clip-power-law-steady-state", "2 mu P = eta tr K q", "8 (R11)", reference_tolerance,
                       [=] { return Pair(0.0745335180944, steady(clip_pl())); });
   table.add_reference("mean-clip-mu", "tau^2 = 1.2, B = 4, c = 1.5, tr K = 10", "8 (R12)", reference_tolerance,
@@ -225,9 +230,9 @@ void add_sign_references(ClosedFormList& table) {
   constexpr double P = 0.3;
   for (const Reference& r : references()) {
     table.add_reference("phi-" + r.name, "phi = (2/pi) E exp(-eps^2/(2P)), P = 0.3", "8 (R8)", reference_tolerance,
-                        [r] { return Pair(r.phi, sign_phi(*r.noise(), P)); });
+                        [r] { return Pair(r.phi, sign_phi(*r.noise, P)); });
     table.add("late-drift-" + r.name, "a of the sign of a mean of 8 gradients, P = 0.3", "8 (R8)", 1e-8,
-              [r] { return Pair(r.late, late_drift(*r.noise(), P, 8)); });
+              [r] { return Pair(r.late, late_drift(*r.noise, P, 8)); });
   }
   // The reference constants are of Gaussian gradients: means of many examples.
   constexpr double many = 1e12;
@@ -258,28 +263,22 @@ void add_sign_references(ClosedFormList& table) {
 }
 
 void add_sign_trajectories(ClosedFormList& table) {
-  struct Point {
-    std::uint64_t step;
-    double value;
-  };
   const auto sign_iso = [] { return problem_of(iso(500), "sign-late", ingredients::gaussian_noise(0.25), 0.4 / 500); };
-  for (const Point p : {Point{1000, 0.556541355032}, Point{3000, 0.257956044381}})
-    table.add_reference(fmt::format("isotropic-ode-{}", p.step), "Gaussian noise 0.5, eta d = 0.4, d = 500", "8 (R1)",
-                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step)); });
-  for (const Point p : {Point{1000, 0.556441515145}, Point{3000, 0.257895288218}})
-    table.add_reference(fmt::format("isotropic-recursion-{}", p.step), "the same, unit steps", "8 (R1r)",
-                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_iso(), p.step, "recursion")); });
+  add_points(table, "isotropic", "Gaussian noise 0.5, eta d = 0.4, d = 500", "8 (R1)", sign_iso,
+             {{1000, 0.556541355032}, {3000, 0.257956044381}});
+  add_points(table, "isotropic", "the same, unit steps", "8 (R1r)", sign_iso,
+             {{1000, 0.556441515145}, {3000, 0.257895288218}}, "recursion");
   struct Law {
     const char* name;
-    std::function<SharedNoise()> noise;
+    SharedNoise noise;
     double value;
   };
-  for (const Law& l : {Law{"gaussian", [] { return ingredients::gaussian_noise(0.25); }, 0.213996855219},
-                       Law{"noiseless", [] { return ingredients::no_noise(); }, 0.0986960440109},
-                       Law{"cauchy", [] { return ingredients::cauchy_noise(0.5); }, 0.318875928008}})
+  for (const Law& l : {Law{"gaussian", ingredients::gaussian_noise(0.25), 0.213996855219},
+                       Law{"noiseless", ingredients::no_noise(), 0.0986960440109},
+                       Law{"cauchy", ingredients::cauchy_noise(0.5), 0.318875928008}})
     table.add_reference(fmt::format("steady-state-{}", l.name), "sqrt(P) phi(P) = eta T/2, eta T = 0.4", "8 (R2)",
                         reference_tolerance,
-                        [l] { return Pair(l.value, steady(problem_of(iso(500), "sign-late", l.noise(), 0.4 / 500))); });
+                        [l] { return Pair(l.value, steady(problem_of(iso(500), "sign-late", l.noise, 0.4 / 500))); });
   table.add("steady-state-gaussian-formula", "P_inf = (c^2 + sqrt(c^4 + 4 c^2 sigma^2))/2, c = pi eta T/4", "2.4",
             1e-12, [=] {
               const double c = pi * 0.4 / 4;
@@ -311,17 +310,14 @@ void add_sign_trajectories(ClosedFormList& table) {
   const auto sign_pl = [] {
     return problem_of(pl(500, 0.25, 0.5), "sign-late", ingredients::gaussian_noise(0.25), 0.002);
   };
-  for (const Point p : {Point{1000, 0.720572068088}, Point{3000, 0.168191054371}})
-    table.add_reference(fmt::format("power-law-ode-{}", p.step), "Gaussian noise 0.5, eta = 0.002, d = 500", "8 (R5)",
-                        reference_tolerance, [=] { return Pair(p.value, P_at(sign_pl(), p.step)); });
+  add_points(table, "power-law", "Gaussian noise 0.5, eta = 0.002, d = 500", "8 (R5)", sign_pl,
+             {{1000, 0.720572068088}, {3000, 0.168191054371}});
   const auto ar = [] {
     return problem_of(autoregressive_covariance({300, 0.3, 0.6}), "sign-late", ingredients::gaussian_noise(0.25),
                       0.0015);
   };
-  for (const Point p : {Point{500, 0.0755610835450}, Point{2000, 0.0390492285271}})
-    table.add_reference(fmt::format("autoregressive-ode-{}", p.step),
-                        "K_ij = (ij)^-0.3 0.6^|i-j|, d = 300, eta = 0.0015", "8 (R6)", reference_tolerance,
-                        [=] { return Pair(p.value, P_at(ar(), p.step)); });
+  add_points(table, "autoregressive", "K_ij = (ij)^-0.3 0.6^|i-j|, d = 300, eta = 0.0015", "8 (R6)", ar,
+             {{500, 0.0755610835450}, {2000, 0.0390492285271}});
   table.add_reference("autoregressive-start", "P(0) = v'Kv = sum kappa M", "8 (R6)", reference_tolerance,
                       [=] { return Pair(0.290395618315, modes_of(ar()).excess_mse()); });
   table.add_reference("autoregressive-noise-trace", "tr(K K_sigma) = sum kappa s", "8 (R6)", reference_tolerance,
@@ -334,10 +330,8 @@ void add_sign_trajectories(ClosedFormList& table) {
     return problem_of(cosine_covariance(spectra::power_law(300, alpha, 0.5)), "sign-late",
                       ingredients::gaussian_noise(0.25), 0.002);
   };
-  for (const Point p : {Point{500, 0.566737869321}, Point{2000, 0.120863574394}})
-    table.add_reference(fmt::format("cosine-ode-{}", p.step),
-                        "power law (0.25, 0.5) along cosines, d = 300, eta = 0.002", "8 (R7)", reference_tolerance,
-                        [=] { return Pair(p.value, P_at(dct(0.25), p.step)); });
+  add_points(table, "cosine", "power law (0.25, 0.5) along cosines, d = 300, eta = 0.002", "8 (R7)",
+             [=] { return dct(0.25); }, {{500, 0.566737869321}, {2000, 0.120863574394}});
   table.add_reference("cosine-start", "P(0) = v'Kv", "8 (R7)", reference_tolerance,
                       [=] { return Pair(2.49700143971, modes_of(dct(0.25)).excess_mse()); });
   table.add_reference("cosine-noise-trace", "tr(K K_sigma)", "8 (R7)", reference_tolerance,
@@ -363,14 +357,12 @@ void add_sign_identities(ClosedFormList& table) {
     return Pair(std::sqrt(2 * 2000.0 / pi) / std::sqrt(0.2 + 0.5),
                 late_drift(*ingredients::laplace_noise(0.5), 0.2, 2000));
   });
-  for (const int batch : {2, 4, 8}) {
-    const double value = batch == 2 ? 0.5 : batch == 4 ? 9.0 / 16 : 0.59814453;
-    table.add(fmt::format("late-efficiency-{}", batch), "a^2 (P + sigma^2)/B: 1/2, 9/16, 0.59814453, ... -> 2/pi", "3",
-              1e-8, [=] {
+  for (const Point& p : {Point{2, 0.5}, Point{4, 9.0 / 16}, Point{8, 0.59814453}})
+    table.add(fmt::format("late-efficiency-{}", p.step), "a^2 (P + sigma^2)/B: 1/2, 9/16, 0.59814453, ... -> 2/pi", "3",
+              1e-8, [=, batch = static_cast<double>(p.step)] {
                 const double a = late_drift(*ingredients::gaussian_noise(0.5), 0.2, batch);
-                return Pair(value, a * a * 0.7 / batch);
+                return Pair(p.value, a * a * 0.7 / batch);
               });
-  }
   table.add("late-efficiency-limit", "a^2 (P + sigma^2)/B -> 2/pi", "9.9", 1e-5, [] {
     const double a = late_drift(*ingredients::gaussian_noise(0.5), 0.2, 1e5);
     return Pair(2 / pi, a * a * 0.7 / 1e5);

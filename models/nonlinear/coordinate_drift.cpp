@@ -102,6 +102,14 @@ std::vector<double> initial_pull(const Covariance& K) {
   return out;
 }
 
+double largest_pull(const Covariance& K) {
+  const std::vector<double> variance = K.diagonal_entries(), pull = initial_pull(K);
+  double most = 0;
+  for (std::size_t i = 0; i < K.d; ++i)
+    if (variance[i] > 0) most = std::max(most, std::abs(pull[i]) / std::sqrt(variance[i]));
+  return most;
+}
+
 std::vector<ModeColumn> nonlinear_mode_table(const NonlinearProblem& p, Steps steps) {
   if (!p.coordinatewise()) return residual_table(p, steps);
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(p);

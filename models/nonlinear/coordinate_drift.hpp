@@ -29,6 +29,8 @@ std::optional<double> exact_drift(const NonlinearProblem& problem, const ingredi
 
 /// (K v)_i at the start, v_0 = -theta*.
 std::vector<double> initial_pull(const Covariance& covariance);
+/// max_i |(K v)_i|/sqrt(K_ii) there, of coordinates that vary.
+double largest_pull(const Covariance& covariance);
 
 /// Rows of `edgewise modes`: for residual methods the modes with their rates; for signs the coordinates on which they
 /// act, with the drift of every one at the start.

@@ -228,16 +228,17 @@ ModeSystem class_one_modes(const Covariance& k) {
     return modes;
   }
   const auto d = static_cast<Index>(k.d);
-  if (!k.eigenvectors.empty()) {
-    const Eigen::Map<const EigenMatrix> vectors(k.eigenvectors.data(), d, d);
-    modes.kappa = modes.s = copy(nonnegative(vector(k.eigenvalue)));
-    modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2());
-    return modes;
+  const bool known = !k.eigenvectors.empty();
+  linear_algebra::SymmetricEigen eigen;
+  if (!known) eigen = linear_algebra::symmetric_eigen({k.d, k.d, std::span<const double>(k.matrix)});
+  const Eigen::Map<const EigenMatrix> vectors(known ? k.eigenvectors.data() : eigen.vectors.data(), d, d);
+  modes.kappa = copy(nonnegative(vector(known ? k.eigenvalue : eigen.values)));
+  modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2());
+  if (!known) {
+    std::ranges::reverse(modes.kappa);
+    std::ranges::reverse(modes.initial);
   }
-  const auto eigen = linear_algebra::symmetric_eigen({k.d, k.d, std::span<const double>(k.matrix)});
-  const Eigen::Map<const EigenMatrix> vectors(eigen.vectors.data(), d, d);
-  modes.kappa = modes.s = copy(nonnegative(vector(eigen.values).reverse()));
-  modes.initial = copy((vectors.transpose() * vector(k.target)).cwiseAbs2().reverse());
+  modes.s = modes.kappa;
   return modes;
 }
 

@@ -1,7 +1,6 @@
 // Built at -O1: nothing here takes time.
 #include <cmath>
 #include <string>
-#include <utility>
 
 #include "models/framework/closed_form_list.hpp"
 #include "models/nonlinear/closed_form_problems.hpp"

@@ -9,7 +9,6 @@
 #include <stdexcept>
 
 #include "numerics/chebyshev.hpp"
-#include "numerics/constants.hpp"
 #include "settings/expression.hpp"
 
 namespace edgewise::models::nonlinear {

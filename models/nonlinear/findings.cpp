@@ -71,10 +71,7 @@ void add_sign_findings(const NonlinearProblem& p, const ModeSystem& m, const ing
   out.push_back({"best_placement", std::string(advantage > 1 ? "early" : "late"),
                  "sign of every example, or of their mean, at the start"});
   out.push_back({"localisation", localisation(p), localisation_name(p) + " at the start: small for linear response"});
-  const std::vector<double> variance = p.covariance.diagonal_entries(), pull = initial_pull(p.covariance);
-  double k = 0;
-  for (std::size_t i = 0; i < pull.size(); ++i)
-    if (variance[i] > 0) k = std::max(k, std::abs(pull[i]) / std::sqrt(variance[i]));
+  const double k = largest_pull(p.covariance);
   out.push_back({"largest_linear_drift", law.a * k, "max_i a |(K v)_i|/sqrt(K_ii) at the start: linear response"});
   if (const auto exact = exact_drift(p, noise, P, k))
     out.push_back({"largest_exact_drift", *exact, "E u_i of that coordinate at finite dimension"});

@@ -1,12 +1,9 @@
 // Built at -O1: nothing here takes time.
 #include "models/nonlinear/nonlinear_model.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -305,7 +302,7 @@ ModelDeclaration nonlinear_declaration(settings::Description description, std::v
           .sections = {"spectrum", "noise", "data", "optimizer", "rate", "schedule", "theory", "monte_carlo",
                        "schedule_search"},
           .optimizers = std::move(methods),
-          .observables = {{"excess_mse", "label^2", "P = v'Kv"},
+          .observables = {excess_observable,
                           {"risk", "label^2", "population loss with noise, (P + sigma^2)/2, where sigma^2 is finite"}},
           .closed_forms = std::move(closed_forms),
           .theory = std::move(theory),

@@ -61,14 +61,9 @@ Truncated centred(double s, double h) {
 }
 
 Truncated truncated(double mean, double s, double h) {
-  if (mean == 0 && std::isfinite(h)) return centred(s, h);
+  if (mean == 0) return centred(s, h);
   Truncated t;
   const double m = std::abs(mean);  // every part is even in the mean
-  if (std::isinf(h)) {
-    t.mass = t.drift = 1;
-    t.second = m * m + s * s;
-    return t;
-  }
   const double upper = (h - m) / s, lower = (-h - m) / s;
   if (upper < -far) return {0, 1, 0, 0, 0, 0};
   if (upper > far && lower < -far) return {1, 0, m * m + s * s, 0, 0, 1};
@@ -91,74 +86,63 @@ Truncated truncated(double mean, double s, double h) {
   return t;
 }
 
-class Identity final : public ResidualNonlinearity {
+/// What does something to r inside [-h, h] and something else outside; h = infinity leaves r as it is.
+class Cut : public ResidualNonlinearity {
  public:
-  double operator()(double r) const override { return r; }
-  bool identity() const override { return true; }
-  std::span<const double> kinks() const override { return {}; }
-  double growth() const override { return 1; }
-  ResidualCoefficients gaussian(double mean, double variance) const override { return {1, mean * mean + variance, 2}; }
-};
-
-class Huber final : public ResidualNonlinearity {
- public:
-  explicit Huber(double h) : h_(h), kinks_{-h, h} {}
-  double operator()(double r) const override { return std::clamp(r, -h_, h_); }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const Truncated t = truncated(mean, std::sqrt(variance), h_);
-    if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.mass, t.second + h_ * (h_ * t.outside), 2 * t.drift};
+  explicit Cut(double h) : h_(h), kinks_{-h, h} {}
+  bool identity() const final { return std::isinf(h_); }
+  std::span<const double> kinks() const final { return std::span(kinks_).first(identity() ? 0 : 2); }
+  double growth() const final { return identity() ? 1 : 0; }
+  ResidualCoefficients gaussian(double mean, double variance) const final {
+    if (identity()) return {1, mean * mean + variance, 2};
+    return coefficients(truncated(mean, std::sqrt(variance), h_));
   }
 
-  std::span<const double> kinks() const override { return kinks_; }
-  double growth() const override { return std::isinf(h_) ? 1 : 0; }
+ protected:
+  virtual ResidualCoefficients coefficients(const Truncated& t) const = 0;
+  double h_;
 
  private:
-  double h_;
   std::array<double, 2> kinks_;
 };
 
-class Sign final : public ResidualNonlinearity {
+class Huber final : public Cut {
  public:
-  double operator()(double r) const override { return r > 0 ? 1 : r < 0 ? -1 : 0; }
-  std::span<const double> kinks() const override { return zero; }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const double s = std::sqrt(variance);
-    return {2 * normal_pdf(mean / s) / s, 1, 0};
+  using Cut::Cut;
+  double operator()(double r) const override { return std::clamp(r, -h_, h_); }
+
+ private:
+  ResidualCoefficients coefficients(const Truncated& t) const override {
+    return {t.mass, t.second + h_ * (h_ * t.outside), 2 * t.drift};
   }
 };
 
-class Quantile final : public ResidualNonlinearity {
+class Rejection final : public Cut {
  public:
-  explicit Quantile(double tau) : tau_(tau) {}
-  double operator()(double r) const override { return (r > 0 ? 1.0 : 0.0) - tau_; }
+  using Cut::Cut;
+  double operator()(double r) const override { return std::abs(r) < h_ ? r : 0; }
+
+ private:
+  ResidualCoefficients coefficients(const Truncated& t) const override {
+    return {t.drift, t.second, 2 * t.drift + h_ * (h_ * t.slopes)};
+  }
+};
+
+/// A constant below 0, at 0 and above.
+class Step final : public ResidualNonlinearity {
+ public:
+  Step(double below, double at, double above) : below_(below), at_(at), above_(above) {}
+  double operator()(double r) const override { return r > 0 ? above_ : r < 0 ? below_ : at_; }
   std::span<const double> kinks() const override { return zero; }
   ResidualCoefficients gaussian(double mean, double variance) const override {
     const double s = std::sqrt(variance), z = mean / s, density = normal_pdf(z) / s;
-    const double positive = upper_tail(-z), negative = upper_tail(z);
-    return {density, (1 - tau_) * (1 - tau_) * positive + tau_ * tau_ * negative, -(1 - 2 * tau_) * z / s * density};
+    const double over = above_ * above_, under = below_ * below_;
+    return {(above_ - below_) * density, over * upper_tail(-z) + under * upper_tail(z),
+            (under - over) * z / s * density};
   }
 
  private:
-  double tau_;
-};
-
-class Rejection final : public ResidualNonlinearity {
- public:
-  explicit Rejection(double h) : h_(h), kinks_{-h, h} {}
-  double operator()(double r) const override { return std::abs(r) < h_ ? r : 0; }
-  ResidualCoefficients gaussian(double mean, double variance) const override {
-    const Truncated t = truncated(mean, std::sqrt(variance), h_);
-    if (std::isinf(h_)) return {t.mass, t.second, 2};
-    return {t.drift, t.second, 2 * t.drift + h_ * (h_ * t.slopes)};
-  }
-
-  std::span<const double> kinks() const override { return kinks_; }
-  double growth() const override { return std::isinf(h_) ? 1 : 0; }
-
- private:
-  double h_;
-  std::array<double, 2> kinks_;
+  double below_, at_, above_;
 };
 
 class General final : public ResidualNonlinearity {
@@ -224,16 +208,16 @@ template ResidualCoefficients gaussian_average<30>(const std::function<double(do
                                                    double, double, bool);
 
 std::unique_ptr<ResidualNonlinearity> identity_nonlinearity() {
-  return std::make_unique<Identity>();
+  return huber_nonlinearity(infinity);
 }
 std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h) {
   return std::make_unique<Huber>(h);
 }
 std::unique_ptr<ResidualNonlinearity> sign_nonlinearity() {
-  return std::make_unique<Sign>();
+  return std::make_unique<Step>(-1, 0, 1);
 }
 std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau) {
-  return std::make_unique<Quantile>(tau);
+  return std::make_unique<Step>(-tau, -tau, 1 - tau);
 }
 std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h) {
   return std::make_unique<Rejection>(h);

@@ -39,7 +39,7 @@ std::unique_ptr<ResidualNonlinearity> identity_nonlinearity();            ///< S
 std::unique_ptr<ResidualNonlinearity> huber_nonlinearity(double h);       ///< clip(r, -h, h), h > 0 or infinite
 std::unique_ptr<ResidualNonlinearity> sign_nonlinearity();                ///< least absolute deviations
 std::unique_ptr<ResidualNonlinearity> quantile_nonlinearity(double tau);  ///< 1{r > 0} - tau
-std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}
+std::unique_ptr<ResidualNonlinearity> rejection_nonlinearity(double h);   ///< r 1{|r| < h}, likewise
 /// Any chi that is smooth between `kinks` on the scale of the residual and grows like |r|^growth, by quadrature.
 std::unique_ptr<ResidualNonlinearity> general_nonlinearity(std::function<double(double)> chi, std::vector<double> kinks,
                                                            double growth = 0);

@@ -4,7 +4,6 @@
 /// covariance).
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "linear_algebra/dense.hpp"
 #include "models/nonlinear/laws.hpp"

@@ -165,7 +165,7 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
   ingredients::CoupledRatesLaw law;
   law.start = modes.initial;
   law.facts.steps = problem.time.steps;
-  law.facts.observable = {"excess_mse", "label^2", "P = v'Kv"};
+  law.facts.observable = excess_observable;
   law.facts.natural_rate = 1 / (laws(P).a * modes.largest());
   law.scale = divergence_scale(*noise, P);
   law.facts.caution = caution_of(problem);

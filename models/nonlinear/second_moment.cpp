@@ -4,10 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
-#include "models/framework/divergence.hpp"
+#include "models/framework/recorder.hpp"
 #include "models/nonlinear/laws.hpp"
 #include "models/nonlinear/theory.hpp"
 
@@ -26,24 +27,11 @@ SecondMomentRecursion::SecondMomentRecursion(const NonlinearProblem& problem)
         problem.noise->name()));
   if (problem.lacks_examples())
     throw std::invalid_argument("optimizer.batch: a variance over examples needs at least 2, got 1");
-  const auto& lambda = problem.covariance.eigenvalue;
-  const auto& target = problem.covariance.target;
-  std::vector<std::size_t> order(lambda.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  const Covariance& k = problem.covariance;
-  const auto key = [&](std::size_t i) { return std::pair(lambda[i], target[i] * target[i] / k.copies(i)); };
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t i, std::size_t j) { return key(i) > key(j); });
-  for (const std::size_t i : order) {
-    const auto [value, power] = key(i);
-    if (value == 0) continue;
-    if (lambda_.empty() || lambda_.back() != value || D_.back() != power) {
-      lambda_.push_back(value);
-      D_.push_back(power);
-      count_.push_back(0);
-    }
-    count_.back() += k.copies(i);
-    P_ += k.copies(i) * value * power;
-  }
+  ModeSystem modes = merged(class_one_modes(problem.covariance), true);
+  P_ = modes.excess_mse();
+  for (std::size_t i = 0; i < modes.kappa.size(); ++i) D_.push_back(modes.initial[i] / modes.count[i]);
+  lambda_ = std::move(modes.kappa);
+  count_ = std::move(modes.count);
   n_.assign(D_.size(), 0.0);
 }
 
@@ -88,36 +76,32 @@ Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearT
   recursion.scale_drift = theory.scale_drift;
   recursion.scale_noise = theory.scale_noise;
   const double sigma2 = effective_noise(problem)->variance();
-  const double limit = divergence_limit(divergence_scale(*effective_noise(problem), recursion.excess_mse()));
-  Trajectory out;
+  Recorder recorder(divergence_scale(*effective_noise(problem), recursion.excess_mse()));
+  const auto P = recorder.add(excess_observable), risk = recorder.add(risk_observable);
+  std::optional<Recorder::Handle> local;
+  if (theory.effects)
+    local = recorder.add({"localisation", "1", "sqrt(B) max |rho_i|: a coordinate's signal over its noise"});
+  Trajectory& out = recorder.trajectory();
   out.method = "recursion";
-  Column P{{"excess_mse", "label^2", "P = v'Kv"}, {}, {}},
-      risk{{"risk", "label^2", "population loss with noise, (P + sigma^2)/2"}, {}, {}};
-  Column local{{"localisation", "1", "sqrt(B) max |rho_i|: a coordinate's signal over its noise"}, {}, {}};
-  bool unreliable = false;
   for (const std::uint64_t target : problem.time.at) {
     while (recursion.steps() < target && !out.diverged_at) {
       recursion.step();
-      if (!(recursion.excess_mse() <= limit)) out.diverged_at = static_cast<double>(recursion.steps());
+      recorder.alive(static_cast<double>(recursion.steps()), recursion.excess_mse());
     }
     if (out.diverged_at) break;
-    out.steps.push_back(static_cast<double>(target));
-    P.value.push_back(recursion.excess_mse());
-    risk.value.push_back((recursion.excess_mse() + sigma2) / 2);
-    local.value.push_back(recursion.localisation());
-    if (closure_unreliable(problem, local.value.back()) && !unreliable) {
-      unreliable = true;
+    const double localisation = recursion.localisation();
+    recorder.row(static_cast<double>(target));
+    recorder.set(P, recursion.excess_mse());
+    recorder.set(risk, (recursion.excess_mse() + sigma2) / 2);
+    if (local) recorder.set(*local, localisation);
+    if (closure_unreliable(problem, localisation) && out.warnings.empty())
       out.warnings.push_back(fmt::format(
           "closure unreliable: zeta < 1/B while the noise of every coordinate exceeds its signal (sqrt(B) max |rho_i| "
-          "= "
-          "{:.2g} at step {}): the estimate n turns negative, which the closure does not see; trust the simulation",
-          local.value.back(), target));
-    }
+          "= {:.2g} at step {}): the estimate n turns negative, which the closure does not see; trust the simulation",
+          localisation, target));
   }
-  out.columns = {std::move(P), std::move(risk)};
-  if (theory.effects) out.columns.push_back(std::move(local));
   out.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
-  return out;
+  return recorder.take();
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -10,14 +10,13 @@
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/nonlinear/replicas.hpp"
+#include "models/nonlinear/theory.hpp"
 
 namespace edgewise::models::nonlinear {
 
 namespace {
 
-enum class Sampler { batch, naive, rows };
-
-Sampler chosen(const NonlinearProblem& problem, const std::string& name) {
+std::string chosen(const NonlinearProblem& problem, const std::string& name) {
   if (name == "rows" && !problem.dataset)
     throw std::invalid_argument("monte_carlo.sampler: 'rows' needs data.law = \"rows\"");
   if (problem.dataset) {
@@ -26,12 +25,12 @@ Sampler chosen(const NonlinearProblem& problem, const std::string& name) {
                                   "' cannot draw data.law = \"rows\"; use rows or auto, or data.law = \"gaussian\"");
     if (problem.covariance.diagonal)
       throw std::invalid_argument("data.basis: rows come in their own coordinates; use \"natural\"");
-    return Sampler::rows;
+    return "rows";
   }
   if (name == "batch" && problem.method.needs_examples())
     throw std::invalid_argument("monte_carlo.sampler: 'batch' cannot sample '" + problem.method.word() +
                                 "', which acts on every example; use naive or auto");
-  return name == "naive" || problem.method.needs_examples() ? Sampler::naive : Sampler::batch;
+  return name == "naive" || problem.method.needs_examples() ? "naive" : "batch";
 }
 
 void check(const NonlinearProblem& problem) {
@@ -52,9 +51,8 @@ struct Setup {
 };
 
 std::vector<Observable> observables_of(const NonlinearProblem& problem) {
-  std::vector<Observable> out{{"excess_mse", "label^2", "P = v'Kv"}};
-  if (std::isfinite(label_variance(problem)))
-    out.push_back({"risk", "label^2", "population loss with noise, (P + sigma^2)/2"});
+  std::vector<Observable> out{excess_observable};
+  if (std::isfinite(label_variance(problem))) out.push_back(risk_observable);
   if (problem.greedy)
     for (Observable& o : ingredients::rate_observables(ingredients::line_search_rule())) out.push_back(std::move(o));
   return out;
@@ -65,14 +63,11 @@ std::vector<Observable> observables_of(const NonlinearProblem& problem) {
 std::unique_ptr<Simulation> simulate_nonlinear(std::shared_ptr<const NonlinearProblem> problem,
                                                const std::string& sampler) {
   check(*problem);
-  const Sampler choice = chosen(*problem, sampler);
-  const auto setup = std::make_shared<Setup>(Setup{problem, {*problem, choice == Sampler::rows}, {}});
-  if (choice == Sampler::rows) setup->rows.emplace(*problem);
-  return simulation_of({observables_of(*problem),
-                        choice == Sampler::batch ? "batch" : (choice == Sampler::naive ? "naive" : "rows"),
-                        [setup, choice](auto seed, auto index) {
-                          if (choice == Sampler::batch)
-                            return batch_replica(*setup->problem, setup->coordinates, seed, index);
+  const std::string choice = chosen(*problem, sampler);
+  const auto setup = std::make_shared<Setup>(Setup{problem, {*problem, choice == "rows"}, {}});
+  if (choice == "rows") setup->rows.emplace(*problem);
+  return simulation_of({observables_of(*problem), choice, [setup, batch = choice == "batch"](auto seed, auto index) {
+                          if (batch) return batch_replica(*setup->problem, setup->coordinates, seed, index);
                           return example_replica(*setup->problem, setup->coordinates,
                                                  setup->rows ? &*setup->rows : nullptr, seed, index);
                         }});

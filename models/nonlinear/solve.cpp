@@ -151,7 +151,7 @@ class Solver {
     law.start = modes.initial;
     law.breaks = problem_.schedule->breaks();
     law.scale = scale_;
-    law.readings.push_back({{"excess_mse", "label^2", "P"}, [](auto p, auto) { return p[0]; }});
+    law.readings.push_back({excess_observable, [](auto p, auto) { return p[0]; }});
     return law;
   }
 
@@ -231,9 +231,9 @@ class Solver {
 
   void columns() {
     const double sigma2 = noise_->variance();
-    out_.columns.push_back({{"excess_mse", "label^2", "P = v'Kv"}, P_, {}});
+    out_.columns.push_back({excess_observable, P_, {}});
     if (std::isfinite(sigma2)) {
-      Column risk{{"risk", "label^2", "population loss with noise, (P + sigma^2)/2"}, {}, {}};
+      Column risk{risk_observable, {}, {}};
       for (const double P : P_) risk.value.push_back((P + sigma2) / 2);
       out_.columns.push_back(std::move(risk));
     }

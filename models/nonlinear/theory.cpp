@@ -1,7 +1,5 @@
 #include "models/nonlinear/theory.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <stdexcept>
@@ -247,14 +245,10 @@ std::string localisation_name(const NonlinearProblem& problem) {
 }
 
 double localisation(const NonlinearProblem& problem) {
-  const Covariance& K = problem.covariance;
-  const std::vector<double> diagonal = K.diagonal_entries(), pull = initial_pull(K);
-  const double P = K.signal();
+  const double P = problem.covariance.signal();
   if (P <= 0) return 0;
-  double most = 0;
-  for (std::size_t i = 0; i < K.d; ++i)
-    if (diagonal[i] > 0) most = std::max(most, std::abs(pull[i]) / std::sqrt(diagonal[i]));
-  return most / residual_width(*effective_noise(problem), P) * std::sqrt(averaged_examples(problem));
+  return largest_pull(problem.covariance) / residual_width(*effective_noise(problem), P) *
+         std::sqrt(averaged_examples(problem));
 }
 
 double localisation(const NonlinearProblem& problem, const ModeSystem& modes, std::span<const double> M, double pull,

@@ -4,7 +4,6 @@
 /// limiting ODE, the homogenized SDE, steady states, and rates and thresholds that follow the risk.
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +16,10 @@
 #include "solvers/integrate.hpp"
 
 namespace edgewise::models::nonlinear {
+
+/// P, and where the noise has a variance the risk.
+inline const Observable excess_observable{"excess_mse", "label^2", "P = v'Kv"};
+inline const Observable risk_observable{"risk", "label^2", "population loss with noise, (P + sigma^2)/2"};
 
 /// Section [theory] of an experiment with a nonlinear gradient.
 struct NonlinearTheory {

@@ -40,39 +40,31 @@ SteadySpread uncorrelated(const Covariance& K, double step) {
 
 SteadySpread correlated(const Covariance& K, double step, const NoiseKernel& kernel) {
   SteadySpread out;
-  const std::vector<double> entries = K.diagonal_entries(), noise = noise_covariance(K, kernel);
-  std::vector<std::size_t> moves;
-  for (std::size_t i = 0; i < K.d; ++i)
-    if (entries[i] > 0) moves.push_back(i);
-  const std::size_t n = moves.size();
-  Matrix H(n, n), N(n, n);
-  for (std::size_t i = 0; i < n; ++i) out.root.push_back(std::sqrt(entries[moves[i]]));
-  out.count.assign(n, 1);
-  for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t i = 0; i < n; ++i) {
-      const double scale = std::sqrt(out.root[i]) * std::sqrt(out.root[j]);
-      H(i, j) = K.matrix[moves[j] * K.d + moves[i]] / scale;
-      N(i, j) = scale * noise[moves[j] * K.d + moves[i]];
+  const ModeSystem modes = class_two_modes(K, kernel);
+  const std::vector<double>& kappa = modes.kappa;
+  const Matrix& rotation = modes.coordinates->rotation;
+  // cov H + H cov = step N, of which the modes take their own part.
+  Matrix share = modes.coordinates->mode_noise();  // H cov
+  const double null = 1e-14 * modes.largest();
+  for (std::size_t j = 0; j < kappa.size(); ++j)
+    for (std::size_t i = 0; i < kappa.size(); ++i) {
+      const double both = kappa[i] + kappa[j];
+      share(i, j) *= both > null ? step * kappa[i] / both : 0;
     }
-  const linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(H);
-  using linear_algebra::product;
-  using linear_algebra::Transposed;
-  // cov H + H cov = step N.
-  const Matrix& U = eigen.vectors;
-  Matrix cov = product(product(U, N, Transposed::yes), U);
-  const double null = 1e-14 * eigen.values.back();
-  for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t i = 0; i < n; ++i) {
-      const double both = eigen.values[i] + eigen.values[j];
-      cov(i, j) *= both > null ? step / both : 0;
+  const Matrix along = linear_algebra::product(rotation, share);
+  out.root = modes.coordinates->scale;
+  out.count.assign(out.root.size(), 1);
+  for (std::size_t i = 0; i < out.root.size(); ++i) {
+    double own = 0, signal = 0;
+    for (std::size_t j = 0; j < kappa.size(); ++j) {
+      own += along(i, j) * rotation(i, j);
+      signal += along(i, j) * kappa[j] * rotation(i, j);
     }
-  const Matrix power = product(H, product(product(U, cov), U, Transposed::no, Transposed::yes));
-  const Matrix signal = product(power, H);
-  for (std::size_t i = 0; i < n; ++i) {
-    out.share.push_back(power(i, i));
-    out.signal.push_back(signal(i, i) / out.root[i]);
-    for (std::size_t j = 0; j < n; ++j) out.variance += 2 * power(i, j) * power(j, i);
+    out.share.push_back(own / out.root[i]);
+    out.signal.push_back(signal / (out.root[i] * out.root[i]));
   }
+  for (std::size_t j = 0; j < kappa.size(); ++j)
+    for (std::size_t i = 0; i < kappa.size(); ++i) out.variance += 2 * share(i, j) * share(j, i);
   return out;
 }
 

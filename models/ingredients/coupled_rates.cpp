@@ -19,9 +19,9 @@ bool of_use(const CoupledRatesLaw& law, double loss) {
 
 /// J at the modes' numbers, and its slopes by them.
 double gradient_of(const CoupledRatesLaw& law, const solvers::ControlledModes& modes, std::span<double> slope) {
-  const auto accept = [&](std::uint64_t, std::span<const double> p) { return of_use(law, p[law.scalar]); };
+  const auto accept = [&](std::uint64_t, std::span<const double> p) { return of_use(law, p[0]); };
   const solvers::Gradient found =
-      solvers::gradient(modes, law.start, law.facts.steps, solvers::final_scalar(law.facts.steps, law.scalar), accept);
+      solvers::gradient(modes, law.start, law.facts.steps, solvers::final_scalar(law.facts.steps, 0), accept);
   if (std::isfinite(found.value)) std::ranges::copy(found.by_control, slope.begin());
   return std::max(found.value, 0.0);
 }
@@ -71,8 +71,7 @@ class Shares final : public RateShares {
 std::vector<double> CoupledRates::losses(std::span<const double> rates) const {
   std::vector<double> out;
   run(law_, *law_.at(rates), [&](std::uint64_t, std::span<const double> p) {
-    const double loss = p[law_.scalar];
-    out.push_back(of_use(law_, loss) ? std::max(loss, 0.0) : std::numeric_limits<double>::infinity());
+    out.push_back(of_use(law_, p[0]) ? std::max(p[0], 0.0) : std::numeric_limits<double>::infinity());
     return std::isfinite(out.back());
   });
   return out;

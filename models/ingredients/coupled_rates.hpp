@@ -30,8 +30,7 @@ struct CoupledRatesLaw {
   ModesAtRates at;
   std::optional<RateBounds> bounds = {};  ///< without: the recursion holds at every rate
   std::vector<double> start;
-  std::size_t scalar = 0;  ///< J is this shared scalar at the end
-  double scale = 1;        ///< what J may be compared with when it is asked whether the run diverges
+  double scale = 1;  ///< what J, the first shared scalar at the end, may be compared with: whether the run diverges
   RateFacts facts = {};
 };
 

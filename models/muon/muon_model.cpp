@@ -15,6 +15,7 @@
 #include "models/muon/simulation.hpp"
 #include "models/muon/theory.hpp"
 #include "settings/theory_source.hpp"
+#include "settings/words.hpp"
 #include "spectra/kinds.hpp"
 
 namespace edgewise::models::muon {
@@ -102,16 +103,19 @@ const std::vector<Parameter>& noise_keys() {
   return parameters;
 }
 
+const settings::Words<Protocol> protocols = {{"constant", Protocol::constant},
+                                             {"adaptive", Protocol::adaptive},
+                                             {"constant-optimal", Protocol::constant_optimal},
+                                             {"local-equilibrium", Protocol::local_equilibrium}};
+
 std::vector<Parameter> rate_keys(bool scale_free) {
-  std::vector<std::string> protocols = {"constant"};
-  if (scale_free) protocols.insert(protocols.end(), {"adaptive", "constant-optimal", "local-equilibrium"});
   std::vector<Parameter> out = {
       settings::text(
           "protocol",
           "how the learning rate is set. constant: raw eta; adaptive: eta = gamma sqrt(V); constant-optimal: "
           "the best constant eta of every horizon (ode); local-equilibrium (conjecture): eta follows the "
           "floor of what is resolved")
-          .one_of(protocols)
+          .one_of(scale_free ? settings::words_of(protocols) : std::vector<std::string>{"constant"})
           .otherwise(std::string("constant")),
       settings::number("learning_rate", "eta")
           .in("per step")
@@ -158,13 +162,6 @@ std::vector<Description> maps() {
            "hhat_j(V) = (1/m) E[sigma s(sigma)]_jj at G = sqrt(V)/B Ghat, Q_j(V) = E[s(sigma)^2]_jj: null draws",
            source("2, 3.3"), std::move(general)},
           {"sgd", "plain SGD, for reference; its recursion is exact at any size", "S = G", "", rate_keys(false)}};
-}
-
-Protocol protocol_of(const std::string& word) {
-  if (word == "adaptive") return Protocol::adaptive;
-  if (word == "constant-optimal") return Protocol::constant_optimal;
-  if (word == "local-equilibrium") return Protocol::local_equilibrium;
-  return Protocol::constant;
 }
 
 /// Below this rank, on spectra whose tr K/|K| is below that, errors of O(1/rank) exceed 5%.
@@ -329,7 +326,7 @@ void read_outputs(const Values& data, MatrixLeastSquares& problem) {
 void read_rates(const Values& values, MatrixLeastSquares& problem) {
   problem.batch = values.given("batch") ? static_cast<double>(values.integer("batch")) : std::round(problem.inputs());
   problem.momentum = values.number("momentum");
-  problem.protocol = protocol_of(values.text("protocol"));
+  problem.protocol = settings::value_of(protocols, values.text("protocol"));
   const bool constant = problem.protocol == Protocol::constant;
   if (constant && !values.given("learning_rate"))
     throw values.error("learning_rate", "is required (a number, > 0) by the protocol constant");
@@ -349,9 +346,7 @@ void read_noise_variance(const Table& table, MatrixLeastSquares& problem) {
   problem.noise_variance = noise.number("variance");
   if (noise.given("relative_variance"))
     problem.noise_variance = noise.number("relative_variance") * problem.spectrum.signal();
-  if (noise.text("law") == "none") {
-    if (problem.noise_variance > 0) throw noise.error("law", "none has no variance");
-  }
+  if (noise.text("law") == "none" && problem.noise_variance > 0) throw noise.error("law", "none has no variance");
   problem.noise_variance += problem.spectrum.unexplained_variance;
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <numeric>
 #include <stdexcept>
 #include <tuple>
 #include <vector>
@@ -59,24 +60,18 @@ class Shifted {
   }
   /// At point i plus the shift; beyond the grid by the slope at its end.
   double operator()(const std::vector<double>& y, std::size_t i) const {
-    const auto start = static_cast<std::ptrdiff_t>(i) + offset_;
-    if (start < 0 || start + static_cast<std::ptrdiff_t>(points) > static_cast<std::ptrdiff_t>(y.size()))
-      return near_an_end(y, static_cast<double>(i) + steps_);
-    double sum = 0;
-    for (std::size_t a = 0; a < points; ++a) sum += weight_[a] * y[static_cast<std::size_t>(start) + a];
-    return sum;
+    const double place = static_cast<double>(i) + steps_, last = static_cast<double>(y.size() - 1);
+    if (place < 0) return y[0] + place * (y[1] - y[0]);
+    if (place > last) return y.back() + (place - last) * (y.back() - y[y.size() - 2]);
+    const std::ptrdiff_t centred = static_cast<std::ptrdiff_t>(i) + offset_;
+    const auto start = std::clamp(centred, std::ptrdiff_t{0}, static_cast<std::ptrdiff_t>(y.size() - points));
+    if (start == centred) return sum(y, start, weight_);
+    return sum(y, start, lagrange(place - static_cast<double>(start)));
   }
 
  private:
-  static double near_an_end(const std::vector<double>& y, double place) {
-    const double last = static_cast<double>(y.size() - 1);
-    if (place < 0) return y[0] + place * (y[1] - y[0]);
-    if (place > last) return y.back() + (place - last) * (y.back() - y[y.size() - 2]);
-    const double start = std::clamp(std::floor(place) - left_points + 1, 0.0, last - (points - 1));
-    const auto weight = lagrange(place - start);
-    double sum = 0;
-    for (std::size_t a = 0; a < points; ++a) sum += weight[a] * y[static_cast<std::size_t>(start) + a];
-    return sum;
+  static double sum(const std::vector<double>& y, std::ptrdiff_t start, const std::array<double, points>& weight) {
+    return std::inner_product(weight.begin(), weight.end(), y.begin() + start, 0.0);
   }
 
   double steps_;

@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/math/special_functions/lambert_w.hpp>
 #include <cmath>
+#include <iterator>
 #include <string>
 
 #include "models/framework/closed_form_list.hpp"
@@ -405,8 +407,8 @@ std::vector<ClosedForm> residual_closed_forms() {
   add_residual_trajectories(table);
   add_residual_identities(table);
   std::vector<ClosedForm> out = table.take();
-  for (const auto& part : {custom_closed_forms(), residual_path_closed_forms()})
-    out.insert(out.end(), part.begin(), part.end());
+  std::ranges::move(custom_closed_forms(), std::back_inserter(out));
+  std::ranges::move(residual_path_closed_forms(), std::back_inserter(out));
   return out;
 }
 
@@ -416,8 +418,7 @@ std::vector<ClosedForm> sign_closed_forms() {
   add_sign_trajectories(table);
   add_sign_identities(table);
   std::vector<ClosedForm> out = table.take();
-  const std::vector<ClosedForm> path = sign_path_closed_forms();
-  out.insert(out.end(), path.begin(), path.end());
+  std::ranges::move(sign_path_closed_forms(), std::back_inserter(out));
   return out;
 }
 

@@ -241,34 +241,6 @@ std::pair<LawValues, LawValues> ScalarLaws::with_derivative(double P) const {
 
 namespace {
 
-ResidualCoefficients bent_residual(const CustomNonlinearity* custom, Method method, double h,
-                                   const ingredients::Noise& noise, double P) {
-  if (custom) return residual_coefficients(*custom, noise, P);
-  return residual_coefficients(*method_nonlinearity(method, h), noise, P);
-}
-
-/// Examples whose norms spread (docs/theory/sign-and-clip.md, section 5.5): x = sqrt(k) N(0, K), k one of `spread`,
-/// equally likely. Norm clipping sees the residual at h/sqrt(k).
-ScalarLaws::Function spread_laws(const NonlinearProblem& problem,
-                                 const std::shared_ptr<const ingredients::Noise>& noise) {
-  const Method method = problem.method;
-  const double batch = problem.batch, trace = problem.covariance.trace();
-  return [=, custom = problem.nonlinearity, spread = problem.norm_spread, rule = problem.threshold_rule,
-          threshold = problem.threshold](double P) {
-    const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
-    ResidualCoefficients sum;
-    for (const double k : spread) {
-      const double bound = method == Method::clip ? h / std::sqrt(k) : h;
-      const ResidualCoefficients r = bent_residual(custom.get(), method, bound, *noise, k * P);
-      sum.mu += k * r.mu;
-      sum.q += k * r.q;
-      sum.c2 += k * k * r.c2;
-    }
-    const double n = static_cast<double>(spread.size());
-    return law_of_batch({sum.mu / n, sum.q / n, sum.c2 / n}, batch);
-  };
-}
-
 ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
   const Method method = problem.method;
   const double batch = problem.batch, trace = problem.covariance.trace();
@@ -296,11 +268,23 @@ ScalarLaws::Function residual_laws(const NonlinearProblem& problem) {
       return LawValues{f.mu, f.nu * tau2 / batch, 0};
     };
   }
-  if (!problem.norm_spread.empty()) return spread_laws(problem, noise);
+  // Examples whose norms spread (docs/theory/sign-and-clip.md, section 5.5): x = sqrt(k) N(0, K), k one of `spread`, equally
+  // likely. Norm clipping sees the residual at h/sqrt(k).
+  std::vector<double> spread = problem.norm_spread;
+  if (spread.empty()) spread = {1};
   return [=, custom = problem.nonlinearity, rule = problem.threshold_rule, threshold = problem.threshold](double P) {
     const double h = threshold_at_risk(method, rule, threshold, trace, *noise, P);
-    const ResidualCoefficients r = bent_residual(custom.get(), method, h, *noise, P);
-    return law_of_batch(r, batch);
+    ResidualCoefficients sum;
+    for (const double k : spread) {
+      std::shared_ptr<const ResidualNonlinearity> chi = custom;
+      if (!chi) chi = method_nonlinearity(method, method == Method::clip ? h / std::sqrt(k) : h);
+      const ResidualCoefficients r = residual_coefficients(*chi, *noise, k * P);
+      sum.mu += k * r.mu;
+      sum.q += k * r.q;
+      sum.c2 += k * k * r.c2;
+    }
+    const double n = static_cast<double>(spread.size());
+    return law_of_batch({sum.mu / n, sum.q / n, sum.c2 / n}, batch);
   };
 }
 
@@ -345,10 +329,6 @@ ScalarLaws::Function sign_laws(const NonlinearProblem& problem) {
   if (method == Method::adam) return adam_laws(problem, noise);
   throw std::invalid_argument(fmt::format("optimizer.kind: no laws for '{}'", method.word()));
 }
-
-}  // namespace
-
-namespace {
 
 /// All that the laws depend on; empty where that has no name.
 std::string key_of(const NonlinearProblem& p) {

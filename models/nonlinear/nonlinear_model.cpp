@@ -17,6 +17,7 @@
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
 #include "settings/section.hpp"
+#include "settings/theory_source.hpp"
 #include "spectra/dataset.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -273,8 +274,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
 
 }  // namespace
 
-std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
-  std::vector<Parameter> out = {
+settings::Description method(std::string name, std::string summary, std::string equations, std::string_view section,
+                             const std::vector<Parameter>& more) {
+  std::vector<Parameter> parameters = {
       settings::number("learning_rate", "eta, per step; give this or gamma. With a greedy rule its multiple")
           .in("per step")
           .above(0)
@@ -287,8 +289,9 @@ std::vector<Parameter> rate_parameters(std::vector<Parameter> more) {
           .one_of({"constant", "greedy"})
           .otherwise(std::string("constant")),
       settings::number("batch", "B, examples per step, whole").in("samples").at_least(1).otherwise(1.0)};
-  out.insert(out.end(), more.begin(), more.end());
-  return out;
+  parameters.insert(parameters.end(), more.begin(), more.end());
+  return {std::move(name), std::move(summary), std::move(equations), settings::theory_source("sign-and-clip", section),
+          std::move(parameters)};
 }
 
 ModelDeclaration nonlinear_declaration(settings::Description description, std::vector<settings::Description> methods,

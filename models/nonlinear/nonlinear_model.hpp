@@ -2,14 +2,18 @@
 /// \file
 /// What the two models of nonlinear gradients share: reading an experiment, theory, simulation, stability, warnings.
 #include <functional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/framework/declared_model.hpp"
 
 namespace edgewise::models::nonlinear {
 
-/// Parameters of every method: learning_rate, gamma, learning_rate_rule, batch; and `more`.
-std::vector<settings::Parameter> rate_parameters(std::vector<settings::Parameter> more = {});
+/// A method of docs/theory/sign-and-clip.md, with the parameters of every method (learning_rate, gamma, learning_rate_rule,
+/// batch) and `more`.
+settings::Description method(std::string name, std::string summary, std::string equations, std::string_view section,
+                             const std::vector<settings::Parameter>& more = {});
 
 /// The model of one class of methods (docs/theory/sign-and-clip.md, section 1).
 /// \param methods  optimizers; their names are those of NonlinearProblem::method

@@ -21,10 +21,8 @@ constexpr double most_examples = 1e6;
 /// E chi^3 w and E chi^4 at P, w in units of `width` and chi in those of `size`.
 ScalarLaws high_moments(const NonlinearProblem& problem, double width, double size) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
-  const double h =
-      threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   std::shared_ptr<const ResidualNonlinearity> chi = problem.nonlinearity;
-  if (!chi) chi = method_nonlinearity(problem.method, h);
+  if (!chi) chi = method_nonlinearity(problem.method, threshold_at_risk(problem, *noise, 1));
   if (!(4 * chi->growth() < noise->tail_index()))
     throw std::invalid_argument(fmt::format(
         "theory.bands: E chi(r)^4 is infinite under the tails of {}, and so is the spread of P", noise->name()));

@@ -4,7 +4,6 @@
 
 #include "models/nonlinear/closed_forms.hpp"
 #include "models/nonlinear/nonlinear_model.hpp"
-#include "settings/theory_source.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -16,49 +15,40 @@ using settings::Description;
 using settings::Parameter;
 
 std::vector<Parameter> thresholds(const std::string& meaning) {
-  return rate_parameters(
-      {settings::number("threshold", meaning + "; under a threshold_rule its k or its probability; inf for none")
-           .above(0)
-           .or_infinite(),
-       settings::text("threshold_rule",
-                      "how the threshold h on |r| follows the risk. constant; sqrt-risk: h = threshold sqrt(P); "
-                      "quantile: Pr(|r| < h) = threshold; optimal: the h of fastest decrease. The simulation replays "
-                      "the theory's h")
-           .one_of({"constant", "sqrt-risk", "quantile", "optimal"})
-           .otherwise(std::string("constant"))});
-}
-
-Description method(const std::string& name, const std::string& summary, const std::string& equations,
-                   const std::string& section, std::vector<Parameter> parameters) {
-  return {name, summary, equations, settings::theory_source("sign-and-clip", section), std::move(parameters)};
+  return {
+      settings::number("threshold", meaning + "; under a threshold_rule its k or its probability; inf for none")
+          .above(0)
+          .or_infinite(),
+      settings::text("threshold_rule",
+                     "how the threshold h on |r| follows the risk. constant; sqrt-risk: h = threshold sqrt(P); "
+                     "quantile: Pr(|r| < h) = threshold; optimal: the h of fastest decrease. The simulation replays "
+                     "the theory's h")
+          .one_of({"constant", "sqrt-risk", "quantile", "optimal"})
+          .otherwise(std::string("constant"))};
 }
 
 std::vector<Description> residual_methods() {
   return {
-      method("sgd", "mini-batch SGD on Gaussian data, as the linear member of the class", "chi(r) = r", "1",
-             rate_parameters()),
+      method("sgd", "mini-batch SGD on Gaussian data, as the linear member of the class", "chi(r) = r", "1"),
       method("clip", "per-example gradients clipped by norm",
              "v' = v - (eta/B) sum_b g_b min(1, c/|g_b|), g_b = r_b x_b;  theory: chi(r) = clip(r, -h, h), "
              "h = c/sqrt(tr K)",
              "5", thresholds("c, largest norm of an example's gradient")),
       method("huber", "residuals clipped", "chi(r) = clip(r, -h, h)", "1", thresholds("h, largest |residual|")),
-      method("lad", "least absolute deviations (normalised SGD)", "chi(r) = sign(r)", "1", rate_parameters()),
+      method("lad", "least absolute deviations (normalised SGD)", "chi(r) = sign(r)", "1"),
       method("quantile", "quantile regression", "chi(r) = 1{r > 0} - tau", "1",
-             rate_parameters({settings::number("tau", "the quantile").above(0).below(1).otherwise(0.5)})),
+             {settings::number("tau", "the quantile").above(0).below(1).otherwise(0.5)}),
       method("reject", "examples with large residuals are left out", "chi(r) = r 1{|r| < h}", "1",
              thresholds("h, largest |residual| that counts")),
       method("custom", "a nonlinearity of one's own",
              "chi(r) as given, e.g. chi = \"r / (1 + abs(r))\"; averages by quadrature", "1, 10",
-             rate_parameters(
-                 {settings::text("chi",
-                                 "formula in r: + - * / ^, comparisons, c ? a : b, abs, min, max, sqrt, exp, ln, "
-                                 "tanh, erf, sign, ...; finite everywhere, growing no faster than a power")
-                      .must()})),
-      method(
-          "mean-clip", "the mini-batch gradient clipped by norm",
-          "v' = v - eta g min(1, c/|g|), g the mean of B gradients; Gaussian noise, B << intrinsic dimension", "5.2",
-          rate_parameters(
-              {settings::number("threshold", "c, largest norm of the mean gradient").above(0).or_infinite().must()}))};
+             {settings::text("chi",
+                             "formula in r: + - * / ^, comparisons, c ? a : b, abs, min, max, sqrt, exp, ln, "
+                             "tanh, erf, sign, ...; finite everywhere, growing no faster than a power")
+                  .must()}),
+      method("mean-clip", "the mini-batch gradient clipped by norm",
+             "v' = v - eta g min(1, c/|g|), g the mean of B gradients; Gaussian noise, B << intrinsic dimension", "5.2",
+             {settings::number("threshold", "c, largest norm of the mean gradient").above(0).or_infinite().must()})};
 }
 
 }  // namespace

@@ -43,7 +43,7 @@ class Shares final : public RateShares {
   Shares(const CoupledRatesLaw& law, double cap) : law_(law), cap_(cap) {}
   std::vector<double> of(std::span<const double> rates) const override {
     std::vector<double> out(rates.begin(), rates.end());
-    run(law_, *law_.at(rates), [&](std::uint64_t k, std::span<const double> p) {
+    run(law_, *law_.modes(rates, {}), [&](std::uint64_t k, std::span<const double> p) {
       out[k] = std::min(out[k] / largest(k, p), 1.0);
       return k + 1 < out.size();
     });
@@ -51,18 +51,18 @@ class Shares final : public RateShares {
   }
   std::vector<double> rates(std::span<const double> shares) const override {
     std::vector<double> out(shares.begin(), shares.end());
-    run(law_, *law_.bounds->modes(shares, cap_), [&](std::uint64_t k, std::span<const double> p) {
+    run(law_, *law_.modes(shares, cap_), [&](std::uint64_t k, std::span<const double> p) {
       out[k] *= largest(k, p);
       return k + 1 < out.size();
     });
     return out;
   }
   double gradient(std::span<const double> shares, std::span<double> slope) const override {
-    return gradient_of(law_, *law_.bounds->modes(shares, cap_), slope);
+    return gradient_of(law_, *law_.modes(shares, cap_), slope);
   }
 
  private:
-  double largest(std::uint64_t k, std::span<const double> p) const { return std::min(law_.bounds->at(k, p), cap_); }
+  double largest(std::uint64_t k, std::span<const double> p) const { return std::min(law_.bound(k, p), cap_); }
   const CoupledRatesLaw& law_;
   double cap_;
 };
@@ -70,7 +70,7 @@ class Shares final : public RateShares {
 
 std::vector<double> CoupledRates::losses(std::span<const double> rates) const {
   std::vector<double> out;
-  run(law_, *law_.at(rates), [&](std::uint64_t, std::span<const double> p) {
+  run(law_, *law_.modes(rates, {}), [&](std::uint64_t, std::span<const double> p) {
     out.push_back(of_use(law_, p[0]) ? std::max(p[0], 0.0) : std::numeric_limits<double>::infinity());
     return std::isfinite(out.back());
   });
@@ -82,11 +82,11 @@ double CoupledRates::value(std::span<const double> rates) const {
 }
 
 double CoupledRates::gradient(std::span<const double> rates, std::span<double> slope) const {
-  return gradient_of(law_, *law_.at(rates), slope);
+  return gradient_of(law_, *law_.modes(rates, {}), slope);
 }
 
 std::unique_ptr<RateShares> CoupledRates::shares(double cap) const {
-  return law_.bounds ? std::make_unique<Shares>(law_, cap) : nullptr;
+  return law_.bound ? std::make_unique<Shares>(law_, cap) : nullptr;
 }
 
 RatePath CoupledRates::path(std::span<const double> rates) const {

@@ -15,20 +15,13 @@
 
 namespace edgewise::models::ingredients {
 
-/// The modes at given rates, which it copies; its one control is the rate of the step. Where the recursion does not hold at
-/// a rate, a shared scalar is infinite after the step.
-using ModesAtRates = std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> rates)>;
-
-/// Where the state bounds the rate that it meets: the recursion holds up to the bound alone.
-struct RateBounds {
-  std::function<double(std::uint64_t k, std::span<const double> p)> at;
-  /// The modes at rates share_k min(bound, cap), which it copies; its one control is the share of the step.
-  std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> shares, double cap)> modes;
-};
-
 struct CoupledRatesLaw {
-  ModesAtRates at;
-  std::optional<RateBounds> bounds = {};  ///< without: the recursion holds at every rate
+  /// The modes at given rates, or with a cap at number_k min(bound, cap); it copies the numbers, and its one control is that
+  /// of the step. Where the recursion does not hold at a rate, a shared scalar is infinite after the step.
+  std::function<std::unique_ptr<solvers::ControlledModes>(std::span<const double> numbers, std::optional<double> cap)>
+      modes;
+  /// Where the state bounds the rate that it meets, up to which alone the recursion holds; empty: at every rate.
+  std::function<double(std::uint64_t k, std::span<const double> p)> bound = {};
   std::vector<double> start;
   double scale = 1;  ///< what J, the first shared scalar at the end, may be compared with: whether the run diverges
   RateFacts facts = {};

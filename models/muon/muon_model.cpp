@@ -167,12 +167,10 @@ std::vector<Description> maps() {
 /// Below this rank, on spectra whose tr K/|K| is below that, errors of O(1/rank) exceed 5%.
 constexpr double large_rank = 8, flat_dimension = 4;
 
-/// Whether the drift is dressed; automatic: where theory meets simulation.
-enum class Dressed { automatic, on, off };
-
 class MatrixProblem final : public Problem {
  public:
-  MatrixProblem(std::shared_ptr<const MatrixLeastSquares> problem, MatrixTheory theory, Dressed dressed,
+  /// \param dressed  whether the drift is; empty: where theory meets simulation
+  MatrixProblem(std::shared_ptr<const MatrixLeastSquares> problem, MatrixTheory theory, std::optional<bool> dressed,
                 std::uint64_t null_draws, std::uint64_t regression_draws)
       : problem_(std::move(problem)),
         theory_(std::move(theory)),
@@ -180,20 +178,13 @@ class MatrixProblem final : public Problem {
         null_draws_(null_draws),
         regression_draws_(regression_draws) {}
 
-  Trajectory solve() const override {
-    MatrixTheory theory = theory_;
-    theory.dressed = dressed_ == Dressed::on;
-    return solve_matrix(*problem_, *dynamics(), theory);
-  }
+  Trajectory solve() const override { return solve(dressed_.value_or(false)); }
 
   Trajectory reference() const override {
-    MatrixTheory theory = theory_;
-    theory.dressed = dressed_ == Dressed::on ||
-                     (dressed_ == Dressed::automatic && theory.method == "recursion" && !dynamics()->no_dressing() &&
-                      theory.coefficients.source != CoefficientSource::idealised);
-    if (theory.resolutions > 0)
+    if (theory_.resolutions > 0)
       throw std::invalid_argument("theory.resolutions: a simulation runs whole steps; leave it out");
-    return solve_matrix(*problem_, *dynamics(), theory);
+    return solve(dressed_.value_or(theory_.method == "recursion" && !dynamics()->no_dressing() &&
+                                   theory_.coefficients.source != CoefficientSource::idealised));
   }
 
   std::unique_ptr<Simulation> simulate() const override {
@@ -246,6 +237,12 @@ class MatrixProblem final : public Problem {
   }
 
  private:
+  Trajectory solve(bool dressed) const {
+    MatrixTheory theory = theory_;
+    theory.dressed = dressed;
+    return solve_matrix(*problem_, *dynamics(), theory);
+  }
+
   std::shared_ptr<const MatrixDynamics> dynamics() const {
     const std::lock_guard lock(mutex_);
     if (!dynamics_) dynamics_ = std::make_shared<MatrixDynamics>(*problem_, theory_.coefficients);
@@ -254,7 +251,7 @@ class MatrixProblem final : public Problem {
 
   std::shared_ptr<const MatrixLeastSquares> problem_;
   MatrixTheory theory_;
-  Dressed dressed_;
+  std::optional<bool> dressed_;
   std::uint64_t null_draws_, regression_draws_;
   mutable std::mutex mutex_;
   mutable std::shared_ptr<const MatrixDynamics> dynamics_;
@@ -411,9 +408,8 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const Des
       throw values.error("powers", fmt::format("there is no column {} of {}", j, problem->inputs()));
   }
   theory.power_law = power_law_of(table.table_or_empty("spectrum"), problem->inputs());
-  const Dressed dressed = !values.given("dressed") ? Dressed::automatic
-                          : values.flag("dressed") ? Dressed::on
-                                                   : Dressed::off;
+  std::optional<bool> dressed;
+  if (values.given("dressed")) dressed = values.flag("dressed");
   return std::make_unique<MatrixProblem>(problem, std::move(theory), dressed, draws,
                                          static_cast<std::uint64_t>(values.integer("regression_draws")));
 }

@@ -15,6 +15,15 @@ using linear_algebra::Transposed;
 constexpr auto plain = Transposed::no;
 constexpr auto transposed = Transposed::yes;
 
+double squared_norm(const Matrix& a) {
+  double partial[4] = {};
+  std::size_t i = 0;
+  for (; i + 4 <= a.size(); i += 4)
+    for (std::size_t k = 0; k < 4; ++k) partial[k] += a.data()[i + k] * a.data()[i + k];
+  for (; i < a.size(); ++i) partial[0] += a.data()[i] * a.data()[i];
+  return (partial[0] + partial[1]) + (partial[2] + partial[3]);
+}
+
 void keep_columns(Matrix& a, const std::vector<std::size_t>& kept) {
   Matrix out(a.rows(), kept.size());
   for (std::size_t j = 0; j < kept.size(); ++j) std::copy_n(a.column(kept[j]).data(), a.rows(), out.column(j).data());
@@ -135,7 +144,7 @@ void polar_factor(const Matrix& g, Matrix& s) {
 }
 
 void newton_schulz5(const Matrix& g, Matrix& s) {
-  const double norm = std::sqrt(numerics::squared_norm_in_order(g.entries()));
+  const double norm = std::sqrt(squared_norm(g));
   s = g;
   if (norm == 0) return;
   for (double& x : s.entries()) x /= norm;

@@ -100,9 +100,8 @@ SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::
     for (std::size_t i = 0; i < n; ++i) {
       const double correlation = i == j ? 1 : std::clamp(k(i, j) / (root[i] * root[j]), -1.0, 1.0);
       a(i, j) = 2 / pi * std::asin(correlation) * quarter[i] * quarter[j];
+      k(i, j) /= quarter[i] * quarter[j];
     }
-  for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t i = 0; i < n; ++i) k(i, j) /= quarter[i] * quarter[j];
   linear_algebra::SymmetricEigen eigen = linear_algebra::symmetric_eigen(k);
   SignModes out;
   out.kappa = eigen.values;
@@ -113,9 +112,10 @@ SignModes sign_modes(std::span<const double> eigenvalues, const linear_algebra::
   const Matrix image = linear_algebra::product(a, eigen.vectors);
   out.noise.resize(n);
   for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t i = 0; i < n; ++i) out.noise[j] += eigen.vectors(i, j) * image(i, j);
-  for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t i = 0; i < n; ++i) eigen.vectors(i, j) *= quarter[i];
+    for (std::size_t i = 0; i < n; ++i) {
+      out.noise[j] += eigen.vectors(i, j) * image(i, j);
+      eigen.vectors(i, j) *= quarter[i];
+    }
   out.from = linear_algebra::product(basis, eigen.vectors, Transposed::yes, Transposed::no);
   for (std::size_t i = 0; i < out.from.size(); ++i) out.from.data()[i] *= out.from.data()[i];
   return out;

@@ -42,7 +42,7 @@ class RatedModes final : public solvers::ControlledModes {
     double largest = 0;                     ///< max kappa
   };
   /// \param cap  given where the numbers are shares of the largest rates that hold, none of which is above it
-  RatedModes(std::shared_ptr<const Fixed> fixed, std::span<const double> numbers, std::optional<double> cap = {})
+  RatedModes(std::shared_ptr<const Fixed> fixed, std::span<const double> numbers, std::optional<double> cap)
       : fixed_(std::move(fixed)), numbers_(numbers.begin(), numbers.end()), cap_(cap) {}
   std::size_t size() const override { return fixed_->weight.size(); }
   std::size_t shared() const override { return fixed_->memory ? 2 : 1; }
@@ -183,11 +183,11 @@ std::unique_ptr<RateObjective> nonlinear_rate_objective(const NonlinearProblem& 
     law.start.push_back(0);
   }
   const std::shared_ptr<const RatedModes::Fixed> of = std::move(fixed);
-  law.at = [of](std::span<const double> rates) { return std::make_unique<RatedModes>(of, rates); };
+  law.modes = [of](std::span<const double> numbers, std::optional<double> cap) {
+    return std::make_unique<RatedModes>(of, numbers, cap);
+  };
   if (bounded)
-    law.bounds = {
-        [of](std::uint64_t k, std::span<const double> p) { return RatedModes(of, {}).bound_at(k, p); },
-        [of](std::span<const double> shares, double cap) { return std::make_unique<RatedModes>(of, shares, cap); }};
+    law.bound = [of](std::uint64_t k, std::span<const double> p) { return RatedModes(of, {}, {}).bound_at(k, p); };
   return std::make_unique<ingredients::CoupledRates>(std::move(law));
 }
 

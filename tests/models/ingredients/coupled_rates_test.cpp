@@ -41,7 +41,7 @@ class Steps final : public solvers::ControlledModes {
 
 CoupledRates objective() {
   CoupledRatesLaw law;
-  law.at = [](std::span<const double> rates) { return std::make_unique<Steps>(rates); };
+  law.modes = [](std::span<const double> rates, std::optional<double>) { return std::make_unique<Steps>(rates); };
   law.start = {2.0};
   law.facts.steps = 3;
   law.facts.natural_rate = 7;

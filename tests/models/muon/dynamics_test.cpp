@@ -195,6 +195,14 @@ TEST_CASE("a map with a scale: coefficients between the nodes of V are those mea
   for (std::size_t a = 0; a < 3; ++a) CHECK(d.drift[a] == Approx(start.drift[a]).epsilon(1e-5));
 }
 
+TEST_CASE("sgd has coefficients from null draws at rank 1, too") {
+  MatrixLeastSquares problem = literal::four_inputs(3, 1);
+  problem.map = UpdateMap::sgd;
+  CoefficientOptions options;
+  options.source = CoefficientSource::null;
+  CHECK(MatrixDynamics(problem, options).drift.size() == 3);
+}
+
 TEST_CASE("anisotropic outputs: pairs, their weights and starts, measured noise") {
   MatrixLeastSquares problem = literal::four_inputs(3, 4);
   problem.output_spectrum.eigenvalue = {3, 0.5};

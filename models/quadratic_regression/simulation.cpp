@@ -206,7 +206,7 @@ class QuadraticGroup final : public ReplicaGroup {
         for (QuadraticRun& run : replica.runs) replica.diverged = !run.arrived(step_ + 1) || replica.diverged;
       }
     }
-    step_ = std::max(step_, target);
+    step_ = target;
   }
 
   void observe(std::size_t index, std::span<double> out) const override { replicas_[index].observe(step_, out); }

@@ -164,6 +164,25 @@ TEST_CASE("with memory: tanh at depth 3 by a double integral, in the end the fix
   }
 }
 
+TEST_CASE("with memory: opposite inputs of an odd function have opposite states") {
+  const DepthCurves curves = depth_curves_with_memory(1, state_function("tanh"), 0.5, 0.6, -1.0, {1, 2, 3, 4, 5});
+  for (std::size_t k = 0; k < 5; ++k) CHECK(curves.overlap[k] == Approx(-curves.length[k]).epsilon(1e-9));
+}
+
+TEST_CASE("normal points: so many pairs of opposite ones, with a normal's second moments") {
+  const linear_algebra::Matrix x = normal_points(32, 5, 3);
+  REQUIRE(x.rows() == 64);
+  REQUIRE(x.columns() == 5);
+  for (std::size_t j = 0; j < 5; ++j) {
+    for (std::size_t i = 0; i < 64; i += 2) CHECK(x(i, j) == Approx(-x(i + 1, j)).epsilon(1e-12));
+    for (std::size_t l = 0; l <= j; ++l) {
+      double sum = 0;
+      for (std::size_t i = 0; i < 64; ++i) sum += x(i, j) * x(i, l) / 64;
+      CHECK(sum == Approx(j == l ? 1 : 0).epsilon(1e-12).scale(1));
+    }
+  }
+}
+
 TEST_CASE("with memory: drawn matrices iterate as their law says") {
   // 12 draws at n = 300: the mean of |z|^2/n has a standard error of some 1%; 5% leaves a false alarm below 1e-5.
   constexpr std::size_t n = 300, draws = 12;

@@ -163,4 +163,7 @@ TEST_CASE("singular triples rebuild the matrix") {
       for (double& x : t.left.column(j)) x *= t.values[j];
     CHECK(distance(linear_algebra::product(t.left, t.right, Transposed::no, Transposed::yes), g) < 1e-12);
   }
+  // Of rank 3 to rounding, there are three.
+  const Matrix low = linear_algebra::product(normals(20, 3, 12), normals(3, 12, 13));
+  CHECK(singular_triples(low).values.size() == 3);
 }

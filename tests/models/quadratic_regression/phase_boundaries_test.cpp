@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -123,9 +124,47 @@ TEST_CASE("at its edge the predicted norm is 1, and without curvature the edge i
   linear.jacobian_variance = 1;
   CHECK(QuadraticBoundaries(linear, 12, 24, options).edge(3) == Approx(2 * frozen.edge(3)).epsilon(1e-5));
   CHECK(frozen.kernel_norm(.1, 12) == 0);
+  // All rows at every step: both norms have their pole at 2/lambda_1.
+  CHECK(frozen.annealed_edge(12) == Approx(frozen.edge(12)).epsilon(1e-5));
   // Far enough above the threshold that the loss grows 50-fold within the effective time.
   CHECK(std::isinf(frozen.kernel_norm(1.2 * frozen.divergence(12), 12)));
   CHECK(std::isinf(QuadraticBoundaries(linear, 12, 24, options).kernel_norm(2.4 * frozen.divergence(12), 12)));
+  // What a linear run's growth is measured by is its own start.
+  linear.jacobian_variance = 2;
+  linear.residual_variance = .01;
+  const QuadraticBoundaries small(linear, 12, 24, options);
+  std::size_t beyond = 0;
+  for (double factor = 1.02; factor < 1.2; factor += .01) {
+    const double rate = factor * frozen.divergence(12);
+    CHECK(std::isinf(small.kernel_mean(rate, 12)) == std::isinf(frozen.kernel_mean(rate, 12)));
+    beyond += std::isinf(small.kernel_mean(rate, 12)) ? 1 : 0;
+  }
+  CHECK(beyond > 2);
+  CHECK(beyond < 16);
+}
+
+TEST_CASE("the kernel is followed for its effective time: so many steps, each of its share of the rows") {
+  QuadraticBoundaryOptions options;
+  options.effective_time = 5;
+  QuadraticEnsemble e = strong();
+  e.jacobian_variance = 2;
+  // 5/(.05 * 2) = 50 steps of all rows, 200 of a quarter; with 100 at most, of half of them.
+  QuadraticMemoryProblem problem;
+  problem.ensemble = e;
+  problem.ensemble.delta = .5;
+  problem.learning_rate = {.05};
+  const auto largest = [&](std::size_t steps, double fraction) {
+    problem.steps = steps;
+    problem.batch_fraction = fraction;
+    const std::vector<double> mean = solve_quadratic_memory(problem).kernel_mean;
+    return *std::ranges::max_element(mean);
+  };
+  const QuadraticBoundaries boundaries(e, 12, 24, options);
+  CHECK(boundaries.kernel_mean(.05, 12) == largest(50, 1));
+  CHECK(boundaries.kernel_mean(.05, 3) == largest(200, .25));
+  options.most_steps = 100;
+  CHECK(QuadraticBoundaries(e, 12, 24, options).kernel_mean(.05, 3) == largest(100, .5));
+  CHECK(largest(50, 1) > largest(48, 1));
 }
 
 TEST_CASE("bad input of phase boundaries is named") {

@@ -178,6 +178,7 @@ TEST_CASE("beside a saddle: the minimum on its side where steps are monotone, re
       CHECK(p.statement.find("leaves the saddle") != std::string::npos);
       Record r({"parameter_power"}, {1});
       r.run.steps[7] = 75;
+      r.set(0, 0, {2});
       r.set(0, 6, {3});
       CHECK(p.statistic(r.run) == 1);
       for (const std::size_t row : {7, 9}) {

@@ -187,7 +187,10 @@ Rows values_of(const Case& c) {
   Rows rows;
   section(rows, "experiment", [&] {
     const Experiment experiment = experiment_of(c);
-    const auto problem = find(experiment).prepare(experiment);
+    const Model& model = find(experiment);
+    if (c.name == "plain")
+      for (const Observable& o : model.observables()) rows.emplace_back("observable " + o.name, "[" + o.unit + "]");
+    const auto problem = model.prepare(experiment);
     section(rows, "solve", [&] { add_trajectory(rows, "solve", problem->solve()); });
     section(rows, "reference", [&] { add_trajectory(rows, "reference", problem->reference()); });
     section(rows, "stability", [&] { add_findings(rows, "finding ", problem->stability()); });

@@ -275,6 +275,34 @@ TEST_CASE("self-stabilisation: what a late tuner conserves is claimed once its m
   CHECK(std::abs(column(at(84)->solve(), "sharpness").back() / end - 1) > .03);
 }
 
+TEST_CASE("self-stabilisation: claims of tuners end where what they leave out is as large as their bands allow") {
+  const auto claims = [](double sharpening, double x, const std::string& rate, int steps) {
+    return prepare(fmt::format("model = 'self-stabilisation'\n[landscape]\nsharpening = {}\nstabilization = 4.0\n"
+                               "[initial]\nx = {}\nsharpness = 1.0\n[rate]\nkind = 'inverse-sharpness'\n{}[time]\n"
+                               "at = [{}]\n",
+                               sharpening, x, rate, steps))
+        ->predictions()
+        .size();
+  };
+  // pushed = beta x^2/(2 - sigma) = 8 x^2 of lambda^2 = 1: pushed (pushed + alpha/(2 - sigma)) + 4 sigma alpha^2 up to .002 of
+  // lambda_end^2 = 1.3 - pushed, which is at pushed = .0499.
+  CHECK(claims(1e-4, std::sqrt(.0494 / 8), "sigma = 1.5\n", 1000) == 1);
+  CHECK(claims(1e-4, std::sqrt(.0504 / 8), "sigma = 1.5\n", 1000) == 0);
+  // The larger of eps = 4 alpha and eps_end = eps p^(1/2) times |log p|/10 + .15 |p - 1| up to .004; p = 2 x^2/alpha.
+  for (const auto& [p, largest] : {std::pair{20.0, std::sqrt(20.0)}, {.01, 1.0}})
+    for (const double share : {.99, 1.01}) {
+      const double alpha = share * .004 / (.1 * std::abs(std::log(p)) + .15 * std::abs(p - 1)) / (4 * largest);
+      CHECK(claims(alpha, std::sqrt(p * alpha / 2), "delay = 1\n", 1000000) == (share < 1 ? 2 : 0));
+    }
+  // From x = 0 the sharpness is never restored; where nothing is said of the start p is 1/2.
+  const auto start = [](const std::string& initial) {
+    return prepare("model = 'self-stabilisation'\n[landscape]\nsharpening = 0.01\nstabilization = 4.0\n" + initial +
+                   "[rate]\nkind = 'inverse-sharpness'\ndelay = 1\n[time]\nat = [0, 1]\n");
+  };
+  CHECK(!there(start("[initial]\nx = 0.0\n")->stability(), "restored_sharpness"));
+  CHECK(column(start("")->solve(), "x_squared")[0] == Approx(2 * .01 / 4 * .5).epsilon(1e-14));
+}
+
 TEST_CASE("self-stabilisation: what sees a bulk has a largest rate's edge where its own rate there is larger") {
   // r = lambda^2 2 alpha/(beta G2) = 16 5e-5/G2 at 2/eta_max = 4.
   const auto found = [](const std::string& bulk, const std::string& rate) {

@@ -206,7 +206,8 @@ double leading_eigenvalue_minus_one(const Array& lambda, const Array& n, const M
 double perron_root(const Matrix& A) {
   Eigen::VectorXd v = Eigen::VectorXd::Ones(A.rows());
   double low = 0, high = 0;
-  for (int iteration = 0; iteration < 5000; ++iteration) {
+  constexpr int max_iterations = 5000;
+  for (int iteration = 0; iteration < max_iterations; ++iteration) {
     const Eigen::VectorXd moved = A * v;
     low = std::numeric_limits<double>::infinity();
     high = 0;

@@ -123,22 +123,25 @@ void CustomNonlinearity::cut(double a, double b, int depth) {
       return;
     }
     const double kink = locate(a, b), aside = (b - a) * 1e-6;
-    if (kink - a > aside && b - kink > aside) {
-      const double near = std::max(std::abs(value(kink - aside)), std::abs(value(kink + aside)));
+    const auto inside = [&](double r) { return r - a > aside && b - r > aside; };
+    // A pole that is reached from one side is no polynomial before it, but it is met exactly from the other.
+    for (const double pole : {kink, locate(a, b, true)}) {
+      if (!inside(pole)) continue;
+      const double near = std::max(std::abs(value(pole - aside)), std::abs(value(pole + aside)));
       if (near > 1e3 * std::max(std::abs(value(a)), std::abs(value(b))) && near > 1e3)
-        throw std::invalid_argument(fmt::format("optimizer.chi: is unbounded near r = {:.6g}", kink));
-      edges_.push_back(kink);
+        throw std::invalid_argument(fmt::format("optimizer.chi: is unbounded near r = {:.6g}", pole));
     }
+    if (inside(kink)) edges_.push_back(kink);
     kinks_.push_back(kink);
   }
   edges_.push_back(b);
 }
 
-double CustomNonlinearity::locate(double a, double b) const {
+double CustomNonlinearity::locate(double a, double b, bool from_right) const {
   while (true) {
     const double middle = (a + b) / 2, width = b - a;
     if (!(middle > a && middle < b) || width < 1e-15 * std::max(std::abs(a), std::abs(b))) return middle;
-    if (!smooth(a, middle)) {
+    if (!smooth(a, middle) && !(from_right && !smooth(middle, b))) {
       b = middle;
     } else if (!smooth(middle, b)) {
       a = middle;

@@ -46,7 +46,8 @@ class CustomNonlinearity final : public ResidualNonlinearity {
   bool smooth(double a, double b, int further, double from, double to) const;
   bool breaks(double edge, double near) const;
   void cut(double a, double b, int depth);
-  double locate(double a, double b) const;
+  /// A kink of a piece that is not smooth: the leftmost, or from the right.
+  double locate(double a, double b, bool from_right = false) const;
   void coarsen();
 
   std::function<double(double)> chi_;

@@ -119,6 +119,22 @@ TEST_CASE("threshold rules") {
   CHECK_THROWS_AS(residual_quantile(*noise, 0.2, 1), std::invalid_argument);
 }
 
+TEST_CASE("Adam's floor as a share of sqrt n of the coordinate that varies least") {
+  NonlinearProblem p;
+  edgewise::spectra::Spectrum s;
+  s.eigenvalue = {1.3, 0.25, 0};
+  s.multiplicity = {1, 2, 1};
+  s.target_power = {1, 1, 0};
+  p.covariance = diagonal_covariance(s);
+  p.method = Method::adam;
+  p.batch = 2;
+  p.floor = 0.02;
+  // sqrt(.25 (.5 + .3)/2), by the least variance that is not 0.
+  CHECK(floor_share(p, *gaussian_noise(0.3), 0.5) == Approx(0.02 / std::sqrt(0.1)).epsilon(1e-14));
+  p.method = Method::sign_late;
+  CHECK(floor_share(p, *gaussian_noise(0.3), 0.5) == 0);
+}
+
 TEST_CASE("where to put the sign") {
   // docs/theory/sign-and-clip.md, section 3: cauchy(0.5), P = 0.3, B = 8.
   const auto cauchy = cauchy_noise(0.5);

@@ -145,6 +145,18 @@ TEST_CASE("bands of a hundredth of their place are found, on one side or on both
   CHECK_FALSE(custom_nonlinearity("r + (abs(r - 0.7) < 0.005 ? 50 : 0)")->odd());
 }
 
+TEST_CASE("the quadrature's error is that of the residual's law, whichever of its parts is noise") {
+  const auto custom = custom_nonlinearity("r/(1 + abs(r))");
+  const double whole = custom->quadrature_error(*no_noise(), 0.8);
+  CHECK(whole > 0);
+  CHECK(custom->quadrature_error(*gaussian_noise(0.3), 0.5) == Approx(whole).epsilon(1e-2));
+}
+
+TEST_CASE("a pole is seen from either side, where chi is bounded on the other") {
+  CHECK(holds(refusal("r > 0.3 ? 1/(r - 0.3) : r"), "is unbounded near r = 0.3"));
+  CHECK(holds(refusal("r < 0.3 ? 1/(r - 0.3) : r"), "is unbounded near r = 0.3"));
+}
+
 TEST_CASE("of a residual that hardly moves about an atom of the noise, chi there is averaged") {
   // q = chi(1)^2, mu = chi'(1), c2 = 2 chi'(1)^2 + 2 chi(1) chi''(1), but for terms of order Q.
   const auto clip = custom_nonlinearity("max(-0.5, min(0.5, r))"), soft = custom_nonlinearity("r / (1 + abs(r))");

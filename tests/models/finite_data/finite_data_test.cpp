@@ -79,6 +79,23 @@ Value finding(const Problem& problem, const std::string& name) {
 
 }  // namespace
 
+TEST_CASE("variance that a spectrum leaves unexplained is noise of fresh data, too") {
+  const auto solved = [](const std::string& noise) {
+    return prepare(experiment("learning_rate = 0.06\nbatch = 2", "samples = 9", "[noise]\n" + noise,
+                              "kind = 'list'\neigenvalues = [1.3, 0.7]\ntarget_power = [0.9, 1.7]\n"
+                              "unexplained_variance = 0.2"))
+        ->solve();
+  };
+  const Trajectory t = solved("law = 'gaussian'\nvariance = 0.1");
+  for (std::size_t k = 0; k < t.steps.size(); ++k)
+    CHECK(column(t, "risk")[k] == Approx((column(t, "excess_mse")[k] + 0.3) / 2).epsilon(1e-13));
+  // Where that is infinite there is no risk, and the rest is as it was.
+  const Trajectory heavy = solved("law = 'cauchy'\nscale = 0.1");
+  REQUIRE(heavy.columns.size() == 2);
+  CHECK(heavy.columns[0].observable.name == "loss");
+  CHECK(heavy.columns[1].observable.name == "excess_mse");
+}
+
 TEST_CASE("the exact theory is the mean of the algorithm, under every fresh sampling, with and without a schedule") {
   // 54 comparisons at 5.3 standard errors: a right program fails with probability 6e-6, and the seed is fixed.
   for (const char* sampling : {"without-replacement", "with-replacement", "bernoulli"})

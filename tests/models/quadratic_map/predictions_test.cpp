@@ -33,6 +33,29 @@ TEST_CASE("gradient descent leaves from z = 2 and from mu = 4 on") {
   }
 }
 
+TEST_CASE(
+    "with the slow variable held, the orbit of SAM is bounded where descent on (J^2 - mu)^2/8 by its own gradient is") {
+  std::size_t bounded = 0, lost = 0;
+  for (const double r : {0.15, 0.4})
+    for (double mu = -0.75; mu < 3.5; mu += 0.25)
+      for (double u = 0.05; u < 4; u += 0.05) {
+        const auto residual = [mu](double J) { return (J * J - mu) / 2; };
+        double J = std::sqrt(u);
+        const double limit = 10 * std::sqrt(1 + u + std::abs(mu));
+        for (int k = 0; k < 3000 && std::abs(J) < limit; ++k) {
+          const double ahead = J + r * residual(J) * J;
+          J -= residual(ahead) * ahead;
+        }
+        CAPTURE(r);
+        CAPTURE(mu);
+        CAPTURE(u);
+        CHECK(held_orbit(pair_of(0.02, (u - mu) / 2, u, 0), r).bounded == (std::abs(J) < limit));
+        ++(std::abs(J) < limit ? bounded : lost);
+      }
+  CHECK(bounded > 500);
+  CHECK(lost > 500);
+}
+
 TEST_CASE("no minimum at the edge is stable below E = -T*/2, T* = 2 of gradient descent") {
   CHECK(predicted_fate(pair_of(0.02, -0.1, 2.6, -0.99)) == Fate::after_edge);
   CHECK(predicted_fate(pair_of(0.02, -0.1, 2.6, -1.01)) == Fate::persistent_oscillation);

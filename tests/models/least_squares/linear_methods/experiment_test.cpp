@@ -296,6 +296,19 @@ TEST_CASE("phases repeated a million times are kept once") {
   CHECK(last(short_again, "excess_mse") == Approx(last(short_one, "excess_mse")).epsilon(1e-14));
 }
 
+TEST_CASE(
+    "a coordinate that no phase moves is no mode: SGD that is drawn to its start settles where its recursion does") {
+  std::string drawn =
+      head +
+      "[optimizer]\nkind = 'custom'\nstart = [1, 1]\nreadout = [1, 0]\n[[optimizer.phase]]\nT0 = [[0.95, "
+      "0.05], [0, 1]]\nT1 = [[-0.1, 0], [0, 0]]\nn = [-0.1, 0]\ne = [1, 0]\n";
+  drawn.replace(drawn.find("64"), 2, "1500");
+  const auto found = prepare(drawn)->stability();
+  const auto steady = std::ranges::find(found, "steady_excess_mse", &models::Finding::name);
+  REQUIRE(steady != found.end());
+  CHECK(std::get<double>(steady->value) == Approx(last(prepare(drawn)->solve(), "excess_mse")).epsilon(1e-9));
+}
+
 TEST_CASE("the inner-flow limit approaches the recursion as eta falls at fixed eta H") {
   const auto gap = [&](const std::string& rate, const std::string& steps) {
     const std::string text = "model = 'least-squares'\n[time]\nat = [" + steps +

@@ -8,7 +8,6 @@
 #include "models/framework/absent.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/stepping_replica.hpp"
-#include "random/random.hpp"
 
 namespace edgewise::models::self_stabilization {
 
@@ -40,13 +39,30 @@ bool broken(const Landscape& land, const State& start, const State& state) {
 }
 
 Orbit::Orbit(const Landscape& land, const State& start, double learning_rate, const ingredients::RateRule* rule)
-    : land_(land), start_(start), state_(start), rate_(rule ? 0 : learning_rate) {
+    : land_(land), start_(start), state_(start), x_(start.x), rate_(rule ? 0 : learning_rate) {
   if (rule) run_.emplace(*rule);
 }
 
 void Orbit::step() {
   if (run_) rate_ = run_->step(seen(land_, state_), 1);
+  const double factor = 1 - rate_ * state_.sharpness;
   state_ = stepped(land_, state_, rate_);
+  if (land_.noise > 0) return;
+  int shift = 0;
+  x_ = std::frexp(x_ * factor, &shift);
+  exponent_ += shift;
+  state_.x = std::ldexp(x_, exponent_);
+}
+
+void Orbit::round(random::Stream& stream) {
+  using Limits = std::numeric_limits<double>;
+  const auto roundings = [&] { return 4 * Limits::epsilon() * (stream.uniform() - 0.5); };
+  // The smallest numbers have fewer digits, and the last of them is not left by factors above a half.
+  exponent_ = std::max(exponent_, Limits::min_exponent - Limits::digits);
+  x_ *= 1 + std::ldexp(roundings(), std::max(0, Limits::min_exponent - exponent_));
+  state_.x = std::ldexp(x_, exponent_);
+  // A run holds the sharpness as a sum of its start and a change.
+  state_.sharpness += roundings() * std::max(start_.sharpness, state_.sharpness);
 }
 
 const std::vector<Observable>& state_observables() {

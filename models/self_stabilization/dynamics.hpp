@@ -10,6 +10,7 @@
 
 #include "models/framework/model.hpp"
 #include "models/ingredients/rate_rules.hpp"
+#include "random/random.hpp"
 
 namespace edgewise::models::self_stabilization {
 
@@ -39,7 +40,8 @@ ingredients::StepObservation seen(const Landscape& land, const State& state);
 /// Where the expansion, and with it the run, ends: lambda <= 0, or |x| > 1e8 times its own scale, or no numbers.
 bool broken(const Landscape& land, const State& start, const State& state);
 
-/// An orbit under the constant rate or a rule.
+/// An orbit under the constant rate or a rule. Without noise x is followed below the smallest number of double precision: far
+/// below the edge it falls there, and beyond the edge it comes back.
 class Orbit {
  public:
   Orbit(const Landscape& land, const State& start, double learning_rate, const ingredients::RateRule* rule);
@@ -47,10 +49,15 @@ class Orbit {
   double rate() const { return rate_; }  ///< of the last step, 0 before the first of a rule
   bool alive() const { return !broken(land_, start_, state_); }
   void step();
+  /// What arithmetic may do at every step of a run: moves x and the sharpness by up to two roundings, and holds x at the smallest
+  /// number. Never under noise.
+  void round(random::Stream& stream);
 
  private:
   Landscape land_;
   State start_, state_;
+  double x_;  ///< times 2^exponent_
+  int exponent_ = 0;
   double rate_;
   std::optional<ingredients::RateRun> run_;
 };

@@ -86,6 +86,9 @@ double NeuronLoss::move_relu() {
   if (q_ == 0) throw std::domain_error("a ReLU neuron has no gradient at w = 0");
   across_ = teacher_;
   for (std::size_t i = 0; i < w_.size(); ++i) across_[i] -= r_ / q_ * w_[i];
+  // Along w* nothing is across but rounding.
+  if (numerics::squared_norm_in_order(across_) <= 1e-30 * static_cast<double>(w_.size()) * t_)
+    std::ranges::fill(across_, 0.0);
   const double area = std::sqrt(q_ * numerics::squared_norm_in_order(across_));  // |w||w*| sin th
   const double rest = pi - std::atan2(area, r_);
   lq_ = 0.25 - area / (4 * pi * q_);

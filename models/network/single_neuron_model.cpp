@@ -37,6 +37,9 @@ constexpr double large_batch = 1000, claimed = 0.05;
 /// Examples within 3/beta of the kink below which a mean of tr NME is that of a few rare ones: its spread over runs is no
 /// guide to its error.
 constexpr double fewest_at_kink = 20;
+/// Distance from the population's path, relative, beyond which a mean over runs is not taken for what is there: it is off by some
+/// times the square.
+constexpr double near_the_path = 0.1;
 /// Numbers that a batch may take.
 constexpr double most_numbers = 1e8;
 
@@ -145,6 +148,84 @@ Trajectory follow_population(const NeuronProblem& p) {
   return out;
 }
 
+/// The population with the noise of a batch, of the covariance that `batch` examples have, from a few of them.
+class NoisyNeuron final : public ingredients::CurvedObjective {
+ public:
+  NoisyNeuron(const NeuronProblem& p, random::Stream stream)
+      : population_(p.kind, p.teacher, p.beta),
+        sampled_(p.kind, p.teacher, p.beta),
+        stream_(stream),
+        drawn_(std::min<std::size_t>(p.batch, 100)),
+        share_(std::sqrt(static_cast<double>(drawn_) / static_cast<double>(p.batch))),
+        other_(p.start.size()) {}
+
+  void draw(std::uint64_t step) {
+    stream_.seek(step);
+    sampled_.draw(stream_, drawn_);
+  }
+  std::size_t parameters() const override { return other_.size(); }
+  double move_to(std::span<const double> w) override {
+    sampled_.move_to(w);
+    return population_.move_to(w);
+  }
+  void gradient(std::span<double> out) const override {
+    population_.gradient(out);
+    sampled_.gradient(other_);
+    mix(out);
+  }
+  void product(CurvaturePart part, std::span<const double> v, std::span<double> out) const override {
+    population_.product(part, v, out);
+    sampled_.product(part, v, other_);
+    mix(out);
+  }
+
+ private:
+  void mix(std::span<double> out) const {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += share_ * (other_[i] - out[i]);
+  }
+
+  NeuronLoss population_;
+  SampledNeuron sampled_;
+  random::Stream stream_;
+  std::size_t drawn_;
+  double share_;
+  mutable std::vector<double> other_;
+};
+
+/// How far a few runs are from the population's path at the end, relative, root mean squares: w and tr H.
+struct Distance {
+  double weights = 0, hessian = 0;
+};
+Distance distance_of_runs(const NeuronProblem& p) {
+  const auto end_of = [&p](auto& objective, std::uint64_t run, auto&& draw) {
+    Updates updates(p.rule, p.start.size(), 1, run);
+    std::vector<double> w = p.start;
+    for (std::uint64_t step = 0; step < p.time.steps; ++step) {
+      draw(step);
+      objective.move_to(w);
+      move(updates.direction(objective, w, step), p.rate_at(step), w);
+    }
+    return w;
+  };
+  NeuronLoss population(p.kind, p.teacher, p.beta);
+  const std::vector<double> path = end_of(population, 0, [](std::uint64_t) {});
+  population.move_to(path);
+  const double trace = traces_by_columns(population).hessian;
+  Distance out;
+  constexpr int runs = 4;
+  for (int run = 0; run < runs; ++run) {
+    NoisyNeuron noisy(p, random::Stream(0, run, 0, random::Purpose::batch));
+    std::vector<double> w = end_of(noisy, run, [&noisy](std::uint64_t step) { noisy.draw(step); });
+    population.move_to(w);
+    out.hessian = std::hypot(out.hessian, traces_by_columns(population).hessian / trace - 1);
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] -= path[i];
+    out.weights = std::hypot(out.weights, norm(w) / norm(path));
+  }
+  out.hessian /= std::sqrt(runs);
+  out.weights /= std::sqrt(runs);
+  return out;
+}
+
 class NeuronReplica final : public ingredients::ScheduledReplica {
  public:
   NeuronReplica(std::shared_ptr<const NeuronProblem> problem, std::uint64_t seed, std::uint64_t index)
@@ -238,8 +319,10 @@ class NeuronExperiment final : public Problem {
     if (theory.diverged_at || static_cast<double>(p.batch) < large_batch * p.dimension() ||
         (goes_by_kink && !p.see_kink(p.batch)))
       return out;
+    const Distance distance = distance_of_runs(p);
+    if (!(distance.weights <= near_the_path)) return out;
     add("weight_norm", false);
-    if (p.see_kink(p.examples)) add("hessian_trace", false);
+    if (p.see_kink(p.examples) && distance.hessian <= near_the_path) add("hessian_trace", false);
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override {

@@ -110,6 +110,23 @@ TEST_CASE("neurons in closed form are the averages of networks of one unit over 
   }
 }
 
+TEST_CASE("a ReLU neuron on the line of its teacher has no neglected part but rounding's, which is not taken") {
+  // sin th = 0 on both sides: as the angle is pi the rounding of r/q was left, 1e-17.
+  const std::vector<double> one{.0024660976869807}, five{.31, -.17, .23, .071, .113};
+  for (const auto& line : {one, five})
+    for (const double along : {-12.777777, -1.0, -.3, .7, 3.1}) {
+      std::vector<double> at = line, out(line.size());
+      for (double& x : at) x *= along;
+      NeuronLoss neuron(NeuronKind::relu_true, line);
+      const double loss = neuron.move_to(at);
+      CHECK(traces_by_columns(neuron).neglected == 0);
+      // E (phi(a s) - phi(s))^2/2 over s ~ N(0, |w*|^2): (1 - a)^2/4 on one side, (1 + a^2)/4 on two.
+      double t = 0;
+      for (const double x : line) t += x * x;
+      CHECK(loss == Approx(t / 4 * (along > 0 ? (1 - along) * (1 - along) : 1 + along * along)).epsilon(1e-12));
+    }
+}
+
 TEST_CASE("neurons at the teacher, along it, at nothing") {
   for (const NeuronKind kind : {NeuronKind::erf, NeuronKind::relu_true, NeuronKind::beta_gelu}) {
     NeuronLoss neuron(kind, teacher);

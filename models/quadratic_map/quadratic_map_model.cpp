@@ -36,6 +36,8 @@ using settings::Table;
 
 /// Theory and simulation are compared while a difference of one rounding stays below this, relative.
 constexpr double predictable = 1e-10;
+/// Of two arithmetics, and the share of `predictable` that is left to it.
+constexpr double rounding = 4 * std::numeric_limits<double>::epsilon(), allowed = 0.2 * predictable;
 
 enum class Method { map, moments, two_step, flow, central_flow };
 
@@ -107,14 +109,15 @@ class QuadraticMapProblem final : public Problem {
       for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
       return out;
     }
-    Trajectory out = solve_map(comparable_steps());
+    const Comparable comparable = comparable_steps();
+    Trajectory out = solve_map(comparable.steps);
     if (out.steps.size() < time_.at.size() && !out.diverged_at)
       out.warnings.push_back(fmt::format(
           "compared at {} of {} recorded steps, the last {:.0f}: elsewhere rounding decides more than {:g} of an "
           "observable, because it grows (chaos) or because the observable has fallen to the rounding of its terms",
           out.steps.size(), time_.at.size(), out.steps.back(), predictable));
     const double E = invariant(problem_, problem_.start());
-    if (std::isfinite(E) && std::abs(E) < 1e-5 * terms_of_residual(problem_.start())) out.columns.pop_back();
+    if (std::isfinite(E) && rounding * comparable.terms > allowed * std::abs(E)) out.columns.pop_back();
     return out;
   }
 
@@ -346,14 +349,16 @@ class QuadraticMapProblem final : public Problem {
 
   /// The recorded steps at which rounding decides little of any observable: an orbit that starts a few roundings away
   /// is still at the same place there, and the observables are not small against the terms they are made of.
-  std::vector<std::uint64_t> comparable_steps() const {
+  struct Comparable {
+    std::vector<std::uint64_t> steps;
+    double terms = 0;  ///< the largest that the residual was made of until the last of them, as the invariant is
+  };
+  Comparable comparable_steps() const {
     const solvers::Map map = regression_map(problem_);
-    constexpr double rounding = 4 * std::numeric_limits<double>::epsilon();
-    constexpr double allowed = 0.2 * predictable;
     std::vector<double> x = problem_.start(), shadow = x, next(x.size());
     for (double& v : shadow) v *= 1 + rounding;
     const double limit = divergence_limit(problem_);
-    std::vector<std::uint64_t> out;
+    Comparable out;
     std::size_t recorded = 0;
     double largest_terms = 0;
     for (std::uint64_t k = 0; std::abs(x[0]) < limit && recorded < time_.at.size(); ++k) {
@@ -365,7 +370,10 @@ class QuadraticMapProblem final : public Problem {
           terms += std::abs(problem_.curvature[i]) * x[i + 1] * x[i + 1];
         const double of_residual = std::max(rounding * largest_terms, std::abs(x[0] - shadow[0]));
         const double of_moment = std::max(rounding * terms, std::abs(t1 - curvature_moment(problem_, shadow, 1)));
-        if (of_residual <= allowed * std::abs(x[0]) && of_moment <= allowed * std::abs(t1)) out.push_back(k);
+        if (of_residual <= allowed * std::abs(x[0]) && of_moment <= allowed * std::abs(t1)) {
+          out.steps.push_back(k);
+          out.terms = largest_terms;
+        }
         ++recorded;
       }
       for (std::vector<double>* state : {&x, &shadow}) {
@@ -373,7 +381,7 @@ class QuadraticMapProblem final : public Problem {
         state->swap(next);
       }
     }
-    if (out.empty()) out.push_back(0);
+    if (out.steps.empty()) out.steps.push_back(0);
     return out;
   }
 

@@ -309,6 +309,15 @@ TEST_CASE("what rounding decides is not compared") {
   const Trajectory reference = problem->reference();
   CHECK(reference.steps == std::vector<double>{0, 5, 8});
   CHECK(reference.warnings.size() == 1);
+  // On the way out E is a small difference of terms of 1e8, with the rounding of those.
+  const auto invariant_judged = [](const char* at) {
+    return prepare(experiment("curvature = [0.1, -3.0]", "residual = -0.4\njacobian = [0.6, 3.5]",
+                              "kind = 'sam'\nlearning_rate = 0.18\nrho = 0.4", "", at))
+               ->reference()
+               .find("invariant") != nullptr;
+  };
+  CHECK(invariant_judged("at = [1]"));
+  CHECK_FALSE(invariant_judged("at = [1, 2]"));
 }
 
 TEST_CASE("bad quadratic maps are refused, and the message says how") {

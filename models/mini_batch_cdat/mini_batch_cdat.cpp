@@ -30,7 +30,7 @@ ingredients::StepObservation Regression::expected(double P) const {
 }
 
 double Regression::next_excess(double P, double eta) const {
-  return P * (1 - 2 * eta + eta * eta * m2()) + eta * eta * noise_power();
+  return P * ((1 - eta) * (1 - eta) + eta * eta * (m2() - 1)) + eta * eta * noise_power();
 }
 
 double Regression::mean_inverse_curvature() const {
@@ -42,7 +42,8 @@ double Regression::mean_inverse_curvature() const {
 
 double Regression::next_excess_normalised(double P, double sigma) const {
   const double pushed = noise > 0 ? noise * sigma * sigma * mean_inverse_curvature() / batch : 0;
-  return P * (1 - sigma * (2 - sigma) / static_cast<double>(dimension)) + pushed;
+  const auto d = static_cast<double>(dimension);
+  return P * ((d - 1) + (1 - sigma) * (1 - sigma)) / d + pushed;
 }
 
 double Regression::floor_normalised(double sigma) const {
@@ -80,6 +81,18 @@ double Regression::largest_sigma() const {
 double Regression::factor(double sigma) const {
   const auto [a, b] = step_moments();
   return 1 - sigma * (2 * a - sigma * b);
+}
+
+std::pair<double, double> Regression::rate_moments() const {
+  // |a|^2, |z|^2 and |xi|^2 of `PlaneReplica` are chi^2 of a, z and w: n is A S, d is A (S^2 + Z W), S = A + Z.
+  const double a = batch, z = static_cast<double>(dimension) - 1, w = batch - 1, s = a + z, D = s * s + z * w;
+  const double n[] = {1 / a + 1 / s, 1 / s, 0}, d[] = {1 / a + 2 * s / D, (2 * s + w) / D, z / D}, mean[] = {a, z, w};
+  double variance = 0, offset = 0;
+  for (int k = 0; k < 3; ++k) {
+    variance += 2 * mean[k] * (n[k] - d[k]) * (n[k] - d[k]);
+    offset += 2 * mean[k] * d[k] * (d[k] - n[k]);
+  }
+  return {variance, offset};
 }
 
 double Regression::mean_field_edge() const {

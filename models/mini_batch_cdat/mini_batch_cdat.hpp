@@ -43,6 +43,8 @@ struct Regression {
   double largest_sigma() const;
   /// That factor of P.
   double factor(double sigma) const;
+  /// Of one batch's n/d to O(1/d), without noise: its relative variance, and what its mean is above E n/E d, relative.
+  std::pair<double, double> rate_moments() const;
   /// The edge of the recursion of means, (4.1): 2 m3/m2^2.
   double mean_field_edge() const;
   /// Where P ends, where sigma is below that: N (m2 (sigma-1) + sqrt(m2^2 (sigma-1)^2 + a sigma))/a, N = s2 d/B, a = 2 m3 -

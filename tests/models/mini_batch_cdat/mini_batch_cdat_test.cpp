@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -309,6 +310,46 @@ TEST_CASE("mini-batch CDAT: the end is claimed where taking the rate for its mea
   CHECK(claims(200, 200, 0, "sigma = 2.2\n", 100) == 0);  // compounds over decades
   CHECK(claims(200, 200, 0, "sigma = 2.2\n", 1) == 1);
   CHECK(claims(200, 1, 0, "sigma = 1.2\n", 1000) == 1);  // exact
+  // The first batch's rate lasts: 1000 runs each, means 1.3% above the recursion's at step 5, 60% at 50; with noise
+  // 16% at 68 of d = 270.
+  CHECK(claims(819, 242, 0, "sigma = 1.8\nema = 0.99\n", 5) == 1);
+  CHECK(claims(819, 242, 0, "sigma = 1.8\nema = 0.99\n", 50) == 0);
+  CHECK(claims(819, 242, 0, "sigma = 1.8\nema = 0.5\n", 10) == 1);
+  CHECK(claims(270, 216, .034, "sigma = 2.15\nema = 0.99\nepsilon = 0.0077\n", 68) == 0);
+}
+
+TEST_CASE("mini-batch CDAT: one batch's rate varies as its chi^2 say") {
+  // sigma = 1: the learning rate is n/d. 20000 batches: a variance to 1%, a mean to 1e-4 of 1; O(1/d) more.
+  for (const auto& [d, B] : {std::pair{400, 100}, {400, 400}, {100, 400}}) {
+    const auto drawn = means(text(d, B, 0, "sigma = 1\n"), 1, 20000)[2];
+    const Regression problem{static_cast<std::size_t>(d), static_cast<double>(B), 0, 1};
+    const auto [variance, offset] = problem.rate_moments();
+    const double relative = drawn.mean() * problem.m3() / problem.m2() - 1;
+    CHECK((drawn.squares / drawn.n - drawn.mean() * drawn.mean()) / (drawn.mean() * drawn.mean()) ==
+          Approx(variance).epsilon(0.07));
+    CHECK(std::abs(relative - offset) < 4.5 * std::sqrt(variance / 20000) + 0.1 * std::abs(offset));
+  }
+}
+
+TEST_CASE(
+    "mini-batch CDAT: one eigenvalue next to sigma = 1 keeps its digits, and what rounding decides is not compared") {
+  const double next = 1 + 1e-9, infinite = std::numeric_limits<double>::infinity();
+  CHECK(Regression{1, infinite, 0, 1}.next_excess(1, next) == Approx(1e-18).epsilon(1e-6));
+  CHECK(Regression{1, 4, 0, 1}.next_excess_normalised(1, next) == Approx(1e-18).epsilon(1e-6));
+  CHECK(Regression{50, 1, 0, 1}.next_excess_normalised(1, .5) == Approx(1 - .75 / 50).epsilon(1e-14));
+  // Runs keep (2e-16)^2 of P where the theory has 0.
+  const auto rows = [](const char* batch, double s2, const char* sigma) {
+    std::string experiment = text(1, 7, s2, fmt::format("sigma = {}\n", sigma));
+    return prepare(experiment.replace(experiment.find("batch = 7"), 9, std::string("batch = ") + batch))
+        ->reference()
+        .steps.size();
+  };
+  CHECK(rows("4", 0, "1") == 1);
+  CHECK(rows("4", 0, "1.0000001") == 1);
+  CHECK(rows("4", 0, "1.01") == 3);
+  CHECK(rows("4", .2, "1") == 3);
+  CHECK(rows("inf", .2, "1.0000001") == 1);
+  CHECK(rows("inf", .2, "1") == 3);
 }
 
 TEST_CASE("mini-batch CDAT: each sampler's steps, number by number as they are drawn") {

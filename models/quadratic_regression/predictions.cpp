@@ -181,6 +181,9 @@ Prediction conserved_loss() {
 /// their memories, longer than in proportion where that is above .97 (1.89 of Adam, beta1 = .99, after 2000 steps).
 constexpr double fewest_steps = 100, fewest_falls = 5 * (1 - 1e-9), fewest_memories = 20 * (1 - 1e-9),
                  longest_memory = 0.97;
+/// Outputs and parameters from which on a base with a memory stays on edge: medians of 1.9 to 2.06 at curvatures .1 to 4; below,
+/// down to 1.0 (Adam, D = 1, P = 8).
+constexpr std::size_t fewest_modes = 8;
 
 /// Of CDAT and Armijo's rule on all outputs.
 std::vector<Prediction> tuned(const QuadraticProblem& problem) {
@@ -221,7 +224,8 @@ std::vector<Prediction> tuned(const QuadraticProblem& problem) {
   const bool random = !problem.given && problem.given_j0.size() == 0, settles = linear && !problem.base.adaptive;
   const double memory = std::max(problem.base.momentum, problem.base.beta1);
   const bool forgets = memory <= longest_memory && steps * (1 - memory) >= fewest_memories;
-  if (multiple.on_edge() && !plain && (random || settles) && forgets)
+  const bool many = memory == 0 || std::min(problem.law.outputs, problem.law.parameters) >= fewest_modes;
+  if (multiple.on_edge() && !plain && ((random && many) || settles) && forgets)
     out.push_back(at_the_end("on_edge", "CDAT on edge of any base update holds eta lambda_max(P^-1 H) next to its edge",
                              "median_eta_lambda", 1.9, 2.25));
   return out;

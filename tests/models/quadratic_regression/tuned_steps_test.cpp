@@ -482,7 +482,7 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
   const auto names = [](const std::string& rate, int steps = 200) {
     std::string out;
     for (const auto& q : prepare("model = 'quadratic-regression'\n[time]\nsteps = " + std::to_string(steps) +
-                                 "\n[data]\noutputs = 4\nparameters = 8\n[rate]\n" + rate)
+                                 "\n[data]\noutputs = 8\nparameters = 16\n[rate]\n" + rate)
                              ->predictions())
       out += q.name + " ";
     return out;
@@ -517,7 +517,7 @@ TEST_CASE("CDAT's end: both ends of the spectrum fall alike, eta lambda_1 = sigm
 TEST_CASE("CDAT on edge keeps a quadratic loss along any base's steps, and a heavy ball comes to its own edge") {
   const auto at = [](const std::string& optimizer, const std::string& rate, const std::string& curvature = "0.0") {
     return prepare(
-        "model = 'quadratic-regression'\n[time]\nsteps = 400\n[data]\noutputs = 6\nparameters = 12\ncurvature = " +
+        "model = 'quadratic-regression'\n[time]\nsteps = 400\n[data]\noutputs = 8\nparameters = 16\ncurvature = " +
         curvature + "\n[rate]\nkind = 'cdat'\n" + rate + "[optimizer]\n" + optimizer);
   };
   const auto names = [](const auto& problem) {

@@ -61,6 +61,7 @@ void Orbit::round(random::Stream& stream) {
   exponent_ = std::max(exponent_, Limits::min_exponent - Limits::digits);
   x_ *= 1 + std::ldexp(roundings(), std::max(0, Limits::min_exponent - exponent_));
   state_.x = std::ldexp(x_, exponent_);
+  if (state_.bulk > 0) state_.bulk = std::max(state_.bulk * (1 + roundings()), Limits::min());
   // A run holds the sharpness as a sum of its start and a change.
   state_.sharpness += roundings() * std::max(start_.sharpness, state_.sharpness);
 }

@@ -49,7 +49,7 @@ class Orbit {
   double rate() const { return rate_; }  ///< of the last step, 0 before the first of a rule
   bool alive() const { return !broken(land_, start_, state_); }
   void step();
-  /// What arithmetic may do at every step of a run: moves x and the sharpness by up to two roundings, and holds x at the smallest
+  /// What arithmetic may do at every step of a run: moves the state by up to two roundings, and holds x and G2 at the smallest
   /// number. Never under noise.
   void round(random::Stream& stream);
 

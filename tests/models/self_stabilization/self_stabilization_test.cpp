@@ -503,6 +503,11 @@ TEST_CASE("self-stabilisation: what rounding decides is not compared, whatever i
   CHECK(compared("[landscape]\nepsilon = 1.8411165852446123e-05\nstabilization = 13.31091391814987\n[initial]\np = "
                  "0.002961035043809416\nY = -0.16261018743077882\n[optimizer]\nlearning_rate = "
                  "0.02542190965134186\n[time]\nsteps = 23354\npoints = 30\n") > 5);
+  CHECK(
+      compared("[landscape]\nsharpening = 5.5946952794396274e-05\nstabilization = 0.9492227186300832\nbulk_gradient = "
+               "0.0010917850241702544\nbulk_curvature = 0.15182517496879297\nbulk_moves = true\n[initial]\nsharpness = "
+               "2.135079220882692\np = 0.0011269571919372435\n[rate]\nkind = 'cdat'\nsigma = 1.5\nema = "
+               "0.5\n[time]\nsteps = 4000\npoints = 30\n") > 5);
 }
 
 TEST_CASE("self-stabilisation: what is refused") {

@@ -21,6 +21,7 @@
 #include "models/quadratic_map/start.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
+#include "random/random.hpp"
 #include "settings/section.hpp"
 #include "solvers/flow.hpp"
 #include "solvers/map.hpp"
@@ -347,39 +348,56 @@ class QuadraticMapProblem final : public Problem {
     return size;
   }
 
-  /// The recorded steps at which rounding decides little of any observable: an orbit that starts a few roundings away
-  /// is still at the same place there, and the observables are not small against the terms they are made of.
+  /// The recorded steps at which rounding decides little of any observable: orbits that are rounded anew at every step are still at
+  /// the same place there, and the observables are not small against the terms they are made of.
   struct Comparable {
     std::vector<std::uint64_t> steps;
     double terms = 0;  ///< the largest that the residual was made of until the last of them, as the invariant is
   };
   Comparable comparable_steps() const {
     const solvers::Map map = regression_map(problem_);
-    std::vector<double> x = problem_.start(), shadow = x, next(x.size());
-    for (double& v : shadow) v *= 1 + rounding;
+    std::vector<double> x = problem_.start(), next(x.size());
+    std::vector<std::vector<double>> shadows(4, x);
+    random::Stream roundings(0, 0);
     const double limit = divergence_limit(problem_);
     Comparable out;
     std::size_t recorded = 0;
-    double largest_terms = 0;
+    double largest_terms = 0, largest_jacobian = 0;
     for (std::uint64_t k = 0; std::abs(x[0]) < limit && recorded < time_.at.size(); ++k) {
+      // Residual and Jacobian are sums along the run, of components in another basis: rounded as the largest they were made of.
       largest_terms = std::max(largest_terms, terms_of_residual(x));
+      for (std::size_t i = 1; i < x.size(); ++i) largest_jacobian = std::max(largest_jacobian, std::abs(x[i]));
       if (k == time_.at[recorded]) {
         const double t1 = curvature_moment(problem_, x, 1);
         double terms = 0;
         for (std::size_t i = 0; i < problem_.parameters(); ++i)
           terms += std::abs(problem_.curvature[i]) * x[i + 1] * x[i + 1];
-        const double of_residual = std::max(rounding * largest_terms, std::abs(x[0] - shadow[0]));
-        const double of_moment = std::max(rounding * terms, std::abs(t1 - curvature_moment(problem_, shadow, 1)));
+        double of_residual = rounding * largest_terms, of_moment = rounding * terms;
+        for (const std::vector<double>& shadow : shadows) {
+          of_residual = std::max(of_residual, std::abs(x[0] - shadow[0]));
+          of_moment = std::max(of_moment, std::abs(t1 - curvature_moment(problem_, shadow, 1)));
+        }
         if (of_residual <= allowed * std::abs(x[0]) && of_moment <= allowed * std::abs(t1)) {
           out.steps.push_back(k);
           out.terms = largest_terms;
         }
         ++recorded;
       }
-      for (std::vector<double>* state : {&x, &shadow}) {
-        map.step(*state, next);
-        state->swap(next);
+      for (std::vector<double>& shadow : shadows) {
+        for (std::size_t i = 0; i < shadow.size(); ++i) {
+          const double share = rounding * (roundings.uniform() - 0.5);
+          if (i > 0 && options_.method == Method::moments) {  // squares, of two sums
+            const double square = shadow[i] * shadow[i] + share * largest_jacobian * largest_jacobian;
+            shadow[i] = std::copysign(std::sqrt(std::max(square, 0.0)), shadow[i]);
+          } else {
+            shadow[i] += share * (i == 0 ? largest_terms : largest_jacobian);
+          }
+        }
+        map.step(shadow, next);
+        shadow.swap(next);
       }
+      map.step(x, next);
+      x.swap(next);
     }
     if (out.steps.empty()) out.steps.push_back(0);
     return out;

@@ -50,12 +50,16 @@ double floor_share(const NonlinearProblem& problem, const ingredients::Noise& no
   return problem.floor / std::sqrt(least * (P + noise.variance()) / problem.batch);
 }
 
-OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
+OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P, Method method) {
+  const auto cut = [&](double h) {
+    return method == Method::reject ? residual_coefficients(*rejection_nonlinearity(h), noise, P)
+                                    : clipped(noise, P, h);
+  };
   // By log h over the width of w.
   const double center = std::log(P) / 2;
   const auto progress = [&](double x) {
-    const ResidualCoefficients r = clipped(noise, P, std::exp(center + x));
-    return r.mu / r.q * r.mu;
+    const ResidualCoefficients r = cut(std::exp(center + x));
+    return r.mu > 0 ? r.mu / r.q * r.mu : 0;  // rejection may pull away from the optimum, or leave nothing
   };
   constexpr double step = 0.2;
   double last = 5;
@@ -68,11 +72,13 @@ OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P) {
       best = x;
     }
   // mu^2/q is flat at its top: where it stops rising is known far better than where it is largest. With the residual's
-  // density p, dmu/dh = 2 p(h) and dq/dh = 2 h (1 - mu).
+  // density p, dmu/dh = 2 p(h) and dq/dh = 2 h (1 - mu); of rejection -2 h p'(h) and 2 h^2 p(h).
   const auto rise = [&](double x) {
     const double h = std::exp(center + x);
-    const ResidualCoefficients r = clipped(noise, P, h);
-    return 2 * (r.q / h) * residual_density(noise, P, h).value - r.mu * (1 - r.mu);
+    const ResidualCoefficients r = cut(h);
+    const ingredients::DensitySlope p = residual_density(noise, P, h);
+    if (method == Method::reject) return -2 * (r.q / h) * p.slope - r.mu * p.value;
+    return 2 * (r.q / h) * p.value - r.mu * (1 - r.mu);
   };
   const double below = rise(best - step), above = rise(best + step);
   const double top = below > 0 && above < 0 ? numerics::root(rise, best - step, best + step, below, above) : best;
@@ -105,7 +111,7 @@ double threshold_at_risk(Method method, const std::string& rule, double threshol
                          const ingredients::Noise& noise, double P) {
   if (rule == "sqrt-risk") return threshold * std::sqrt(P);
   if (rule == "quantile") return residual_quantile(noise, P, threshold);
-  if (rule == "optimal") return optimal_threshold(noise, P).threshold;
+  if (rule == "optimal") return optimal_threshold(noise, P, method).threshold;
   return method == Method::clip ? threshold / std::sqrt(trace) : threshold;
 }
 

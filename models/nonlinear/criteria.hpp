@@ -9,13 +9,13 @@
 
 namespace edgewise::models::nonlinear {
 
-/// A threshold h of clip(r, -h, h) and what it achieves.
+/// A threshold h on |r| and what it achieves.
 struct OptimalThreshold {
-  double threshold = 0;  ///< h*, infinite for no clipping
+  double threshold = 0;  ///< h*, infinite where nothing is best cut
   double progress = 0;   ///< mu^2/q there: the best rate of decrease is this times Q^2 / tr K^2
 };
-/// h* = argmax mu^2/q at excess mse P: a grid in log h, then Brent.
-OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P);
+/// h* = argmax mu^2/q at excess mse P, of clip(r, -h, h) or of rejection (reject): a grid in log h, then a root.
+OptimalThreshold optimal_threshold(const ingredients::Noise& noise, double P, Method method = Method::huber);
 
 /// mu^2/nu at h*: > 1 if and only if optimally tuned clipping beats optimally tuned SGD in instantaneous decrease;
 /// infinite when the noise has no variance.

@@ -99,7 +99,7 @@ void add_residual_findings(const NonlinearProblem& p, const ModeSystem& m, const
   if (p.cuts_residuals()) out.push_back({"threshold", threshold_at_risk(p, noise, P), "h on |r| at the start"});
   const OptimalThreshold h = optimal_threshold(noise, P);
   const double gain = h.progress * (P + noise.variance());
-  out.push_back({"optimal_threshold", h.threshold, "h* on |r| at the start, inf for no clipping"});
+  out.push_back({"optimal_threshold", h.threshold, "h* of clipping |r| at the start, inf for no clipping"});
   out.push_back({"clipping_gain", gain, "max mu^2/nu, at h*: best progress of clipping over that of SGD"});
   out.push_back({"clipping_helps", std::isfinite(h.threshold), "the criterion CCC: clipping_gain exceeds 1"});
   const LawValues best = law_of_batch(residual_coefficients(*huber_nonlinearity(h.threshold), noise, P), B);

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/nonlinear/laws.hpp"
+#include "numerics/constants.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise::models;
@@ -52,6 +53,32 @@ TEST_CASE("the best threshold is the same in all units, and to more digits than 
              there = optimal_threshold(*laplace_noise(0.5 * unit * unit), 0.3 * unit * unit);
   CHECK(there.threshold == Approx(here.threshold * unit).epsilon(1e-9));
   CHECK(there.progress * unit * unit == Approx(here.progress).epsilon(1e-12));
+}
+
+TEST_CASE("the best threshold of rejection is its own, not that of clipping") {
+  // Of r ~ N(0, s^2): mu = erf(z/sqrt 2) - 2 z phi(z), z = h/s, and q = s^2 mu. Half the residuals have s = 0.3, half 5.
+  const auto noise = contaminated_noise(0.2, 5, 0.5);
+  constexpr double P = 0.05;
+  const double s[] = {std::sqrt(P + 0.04), std::sqrt(P + 25)};
+  const auto by_hand = [&](double h) {
+    double mu = 0, q = 0;
+    for (const double width : s) {
+      const double z = h / width,
+                   one = std::erf(z / std::sqrt(2)) - 2 * z * std::exp(-z * z / 2) / std::sqrt(2 * edgewise::pi);
+      mu += one / 2;
+      q += width * width * one / 2;
+    }
+    return mu * mu / q;
+  };
+  const OptimalThreshold best = optimal_threshold(*noise, P, Method::reject);
+  CHECK(best.progress == Approx(by_hand(best.threshold)).epsilon(1e-12));
+  for (const double h : {0.1, 0.5, 0.8, 0.97, 0.999, 1.001, 1.03, 1.3, 2.0, 10.0, 100.0})
+    CHECK(by_hand(h * best.threshold) < best.progress);
+  CHECK(best.progress > 1.1 * by_hand(optimal_threshold(*noise, P).threshold));
+  CHECK(threshold_at_risk(Method::reject, "optimal", 0, 1, *noise, P) == best.threshold);
+  // Under Gaussian noise nothing is best rejected; of two values +-3 neither is kept within 1 of 0.
+  CHECK(std::isinf(optimal_threshold(*gaussian_noise(0.3), P, Method::reject).threshold));
+  CHECK(optimal_threshold(*rademacher_noise(9), 1e-4, Method::reject).threshold > 1);
 }
 
 TEST_CASE("no threshold beats the information of the residual") {

@@ -14,6 +14,7 @@
 #include "models/nonlinear/path_variance.hpp"
 #include "models/nonlinear/second_moment.hpp"
 #include "models/nonlinear/theory.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 
 namespace edgewise::models::nonlinear {
@@ -37,7 +38,9 @@ class Solver {
         scale_(divergence_scale(*noise_, modes.excess_mse())) {}
 
   Trajectory run() {
-    out_.exact = false;
+    // The moments of plain SGD close: its laws are linear in P.
+    out_.exact = theory_.method == "recursion" && problem_.method == Method::sgd && !problem_.greedy &&
+                 !problem_.dataset && theory_.scale_drift == 1 && theory_.scale_noise == 1;
     if (at_rest())
       rest();
     else if (theory_.method == "ode")
@@ -48,7 +51,10 @@ class Solver {
       recursion();
     columns();
     if (theory_.bands) bands();
-    if (theory_.effects) effects();
+    if (theory_.effects && at_rest())
+      out_.warnings.push_back("theory.effects: at the optimum without noise nothing moves, and there are none");
+    else if (theory_.effects)
+      effects();
     if (theory_.compare) compare();
     report();
     return std::move(out_);
@@ -97,9 +103,10 @@ class Solver {
     }
   }
 
-  /// Signs and Adam at the optimum without noise: every gradient is 0, and so is every step. Their laws have no value there.
+  /// At the optimum without noise every residual is 0, and so is every step unless chi(0) is not. Laws may have no value there.
   bool at_rest() const {
-    return problem_.coordinatewise() && modes_.excess_mse() == 0 && noise_->gaussian() && noise_->variance() == 0;
+    if (modes_.excess_mse() > 0 || !noise_->gaussian() || noise_->variance() > 0) return false;
+    return problem_.nonlinearity ? (*problem_.nonlinearity)(0) == 0 : problem_.method != Method::quantile;
   }
 
   void rest() {
@@ -107,16 +114,13 @@ class Solver {
     for (const std::uint64_t target : problem_.time.at) {
       record(static_cast<double>(target), 0);
       powers_.push_back({});
-      localise(static_cast<double>(target), 0);
+      if (problem_.coordinatewise()) localise(static_cast<double>(target), 0);
       if (problem_.greedy) last_rates_.push_back(0);
     }
   }
 
   void recursion() {
     out_.method = "recursion";
-    // The moments of plain SGD close: its laws are linear in P.
-    out_.exact = problem_.method == Method::sgd && !problem_.greedy && !problem_.dataset && theory_.scale_drift == 1 &&
-                 theory_.scale_noise == 1;
     NonlinearRecursion recursion(modes_, laws_, problem_);
     for (const std::uint64_t target : problem_.time.at) {
       while (recursion.steps() < target) {
@@ -277,7 +281,9 @@ class Solver {
     Column gain{{"clipping_gain", "1", "mu^2/nu: progress at the best rate over that of SGD"}, {}, {}};
     Column faster{{"learning_rate_gain", "1", "mu/nu: the largest stable rate over that of SGD"}, {}, {}};
     Column phi{{"phi", "1", "(2/pi) E exp(-eps^2/(2P)): the drift of a single sign is phi/sqrt(P)"}, {}, {}};
-    Column threshold{{"threshold", "label", "h on |r|"}, {}, {}};
+    // What is not claimed may have no value.
+    Column threshold{{"threshold", "label", "h on |r|; nan where nothing is cut"}, {}, {}};
+    threshold.valid_from = infinity;
     Column best{{"greedy_learning_rate", "per step",
                  "a Q/(b S + c sum kappa^3 M), of the flow a Q/(b S): the fastest decrease of P"},
                 {},
@@ -291,7 +297,10 @@ class Solver {
       second.value.push_back(law.b);
       if (i < powers_.size()) best.value.push_back(greedy_rate(law, powers_[i], modes_.noise_trace()));
       if (problem_.coordinatewise()) phi.value.push_back(sign_phi(*noise_, P));
-      if (problem_.cuts_residuals()) threshold.value.push_back(threshold_at_risk(problem_, *noise_, P));
+      if (problem_.cuts_residuals()) {
+        const double h = threshold_at_risk(problem_, *noise_, P);
+        threshold.value.push_back(std::isinf(h) ? nan : h);
+      }
       if (!finite) continue;
       efficiency.value.push_back(law.a * law.a * total / (law.b * problem_.batch));
       if (problem_.coordinatewise()) compression.value.push_back(noise_compression(*noise_, P));

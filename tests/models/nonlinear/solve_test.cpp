@@ -266,6 +266,47 @@ TEST_CASE("signs and Adam stay at the optimum where nothing makes noise") {
     }
 }
 
+TEST_CASE("residual methods, too, stay at the optimum where nothing makes noise, but for a chi that is not 0 there") {
+  const auto at = [](const std::string& optimizer, const std::string& theory) {
+    return models::testing::prepare(fmt::format(
+        "model = 'residual-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 20\ntarget_power = 0\n[noise]\nlaw = "
+        "'none'\n[time]\nat = [1, 5]\n[optimizer]\nbatch = 3\nlearning_rate = 0.01\n{}\n[theory]\n{}",
+        optimizer, theory));
+  };
+  for (const char* optimizer :
+       {"kind = 'sgd'", "kind = 'lad'", "kind = 'huber'\nthreshold = 1", "kind = 'clip'\nthreshold = 1",
+        "kind = 'reject'\nthreshold = 1", "kind = 'mean-clip'\nthreshold = 1", "kind = 'custom'\nchi = 'tanh(r)'"})
+    for (const char* theory : {"method = 'recursion'", "method = 'ode'", "effects = true"}) {
+      CAPTURE(optimizer);
+      CAPTURE(theory);
+      const Trajectory t = at(optimizer, theory)->solve();
+      CHECK(column(t, "excess_mse") == std::vector<double>(3, 0.0));
+      CHECK(t.exact == (std::string(optimizer) == "kind = 'sgd'" && std::string(theory) != "method = 'ode'"));
+      CHECK(!t.find("efficiency"));
+      CHECK(t.warnings.size() == (std::string(theory) == "effects = true"));
+    }
+  CHECK(at("kind = 'lad'", "bands = true")->solve().find("excess_mse")->std == std::vector<double>(3, 0.0));
+  // chi(0) = 1/4: E|g|^2 = 20/16/3, from which one step makes P = 0.0001 * 20/48.
+  CHECK(column(at("kind = 'custom'\nchi = 'r + 0.25'", "")->solve(), "excess_mse").at(1) == Approx(1e-4 * 20 / 48));
+}
+
+TEST_CASE("effects of a threshold that cuts nothing are those of SGD") {
+  // Under Gaussian noise the best threshold is infinite.
+  for (const char* optimizer : {"kind = 'huber'\nthreshold_rule = 'optimal'", "kind = 'reject'\nthreshold = inf"}) {
+    CAPTURE(optimizer);
+    const Trajectory t =
+        problem("residual-sgd", std::string(optimizer) + "\nlearning_rate = 0.1", "[theory]\neffects = true\n")
+            ->solve();
+    REQUIRE(t.steps.size() == 4);
+    CHECK(!t.diverged_at);
+    for (std::size_t i = 0; i < 4; ++i) {
+      CHECK(std::isnan(column(t, "threshold")[i]));
+      CHECK(column(t, "efficiency")[i] == Approx(1).epsilon(1e-9));
+      CHECK(column(t, "effective_learning_rate")[i] == Approx(0.1).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("what effects and compare add, by hand, of signs and of residuals") {
   // Signs of means of three: kappa = sqrt lambda, a = 4/pi/sqrt(P + sigma^2), b = 1.
   const auto signs = problem("sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02",

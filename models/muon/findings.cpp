@@ -26,7 +26,8 @@ void add_rank_findings(const MatrixLeastSquares& problem, const MatrixDynamics& 
                        const std::optional<PowerLaw>& law, std::vector<Finding>& out) {
   out.push_back({"rank", problem.rank(), "r = min(m, n, B)"});
   if (dynamics.sign_factor > 0)
-    out.push_back({"sign_drift_factor", dynamics.sign_factor, "phi_B: hhat = sqrt(B) phi_B lambda/sqrt(tr K/n)"});
+    out.push_back(
+        {"sign_drift_factor", dynamics.sign_factor, "phi_B: E S = sqrt(B) phi_B Delta K diag(K)^(-1/2)/sqrt(V)"});
   if (problem.map != UpdateMap::signsvd) return;
   out.push_back({"ridge", dynamics.ridge, "kappa: sum lambda/(lambda + kappa) = r; 0 at full rank"});
   if (dynamics.ridge > 0) {
@@ -160,23 +161,29 @@ std::vector<ModeColumn> matrix_modes(const MatrixLeastSquares& problem, const Ma
     const double signal = dynamics.weight[i] * dynamics.initial[i];
     share.push_back(signal > 0 ? signal / (dynamics.count[i] * V0) : 0);  // V0 may be 0, too
   }
+  // Signs in a random basis have the modes of Dg^(-1/4) K Dg^(-1/4), Dg = diag K, and powers of Delta Dg^(1/4).
+  const bool mixed = problem.map == UpdateMap::signsgd && problem.rotation == Rotation::haar && !dynamics.inputs;
+  const std::string power_unit = mixed ? "parameter^2 x" : "parameter^2";
   std::vector<ModeColumn> out = {
-      {"eigenvalue", "x^2", "of the mode; weight of its power in P", dynamics.weight},
+      {"eigenvalue", mixed ? "x" : "x^2",
+       mixed ? "kappa, of Dg^(-1/4) K Dg^(-1/4), Dg = diag K: weight of its power in P"
+             : "of the mode; weight of its power in P",
+       dynamics.weight},
       {"multiplicity", "1", "coordinates", dynamics.count},
-      {"power", "parameter^2", "at the start, whole mode", dynamics.initial},
+      {"power", power_unit, mixed ? "of Delta Dg^(1/4), at the start" : "at the start, whole mode", dynamics.initial},
       {"drift", "x", "hhat: E[S u] = hhat Delta u/sqrt(V)", dynamics.drift},
       {"slope", "1", "dln hhat/dln lambda between neighbours: 1/2 preconditioned, 1 as SGD",
        local_slopes(dynamics.weight, dynamics.drift)},
-      {"noise", "1", "Q = E|S u|^2, per coordinate", std::move(noise)},
-      {"floor", "1/x", "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V); a null mode has none",
-       floor},
+      {"noise", mixed ? "x" : "1", mixed ? "E|S Dg^(1/4) u|^2" : "Q = E|S u|^2, per coordinate", std::move(noise)},
+      {"floor", mixed ? "1" : "1/x",
+       "Q/(2 hhat), whole mode: the power that it keeps, in units of eta sqrt(V); a null mode has none", floor},
       {"signal_share", "1", "phi = lambda D/V at the start, per coordinate; linear response wants (2 + B/m) phi small",
        std::move(share)}};
   if (!dynamics.inputs) out[4].value.assign(dynamics.size(), nan);
   if (const auto scale = steady_scale(problem, dynamics)) {
     for (double& value : floor) value *= *scale;
-    out.push_back({"steady_power", "parameter^2",
-                   "eta sqrt(V) floor: the power that it keeps at the full learning rate", std::move(floor)});
+    out.push_back({"steady_power", power_unit, "eta sqrt(V) floor: the power that it keeps at the full learning rate",
+                   std::move(floor)});
   }
   const auto measured = [&out](const std::string& how, const std::string& what, const MeasuredCoefficients& c) {
     out.push_back({"drift_" + how, "1", "hhat, " + what, c.drift});

@@ -267,6 +267,30 @@ TEST_CASE("the table of modes") {
   }
 }
 
+TEST_CASE("modes of signs in a random basis are in the units that they state") {
+  // K -> c K, start -> start/c: P stays, and what has the unit x goes by sqrt(c).
+  constexpr double c = 16;
+  const auto of = [](double scale) {
+    return testing::prepare(
+               fmt::format(
+                   "model = 'matrix-least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [{}, {}, "
+                   "{}]\ntarget_power = [{}, {}, {}]\n[noise]\nvariance = 0.3\n[time]\nsteps = 3\n[data]\noutputs "
+                   "= 3\nrotation = 'haar'\n[optimizer]\nkind = 'signsgd'\nbatch = 5\nlearning_rate = {}\n",
+                   2 * scale, 0.7 * scale, 0.1 * scale, 0.9 / scale, 0.5 / scale, 0.04 / scale,
+                   0.01 / std::sqrt(scale)))
+        ->mode_table();
+  };
+  const std::vector<ModeColumn> one = of(1), other = of(c);
+  REQUIRE(one.size() == 9);
+  for (std::size_t k = 0; k < one.size(); ++k) {
+    if (one[k].name == "slope") continue;  // has none
+    CAPTURE(one[k].name);
+    const std::string& unit = one[k].unit;
+    const double factor = unit == "1" ? 1 : unit == "x" ? std::sqrt(c) : unit == "parameter^2 x" ? 1 / std::sqrt(c) : 0;
+    for (std::size_t i = 0; i < 3; ++i) CHECK(other[k].value[i] == Approx(one[k].value[i] * factor).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("the power that every mode keeps is where its recursion settles") {
   const Idealised of;
   // As in MatrixDynamics: |Delta u_j|^2 of a single coordinate; m = 3, B = 5, sigma^2 = 0.3.

@@ -230,7 +230,7 @@ GramCovariance::Added GramCovariance::added(const GramPhase& phase, const Maps& 
       }
     for (std::size_t v = 0; v < sources; ++v) add_to(y, product(shared[v], with_P[w]) / 2, response[v]);
     const double squared = product(shared[w], with_P[w]) + Q[w] * Q[w];
-    add_to(y, b * squared, response[w]);
+    add_to(y, b * (squared + problem_.noise_excess / 2), response[w]);
     add_outer(response[w], std::move(y));
     std::vector<double> z = image(m.cross[w], mean_), half(total_, 0.0);
     add_to(half, b / 2, z);
@@ -286,8 +286,9 @@ void GramCovariance::add_products(const GramPhase& phase, const Maps& m, std::si
         q[c] += TG[c * r + d] * phase.e[w][d];
       }
     }
-    const double of_noise = (1 + 6 * b) * b * b * lambda * lambda * lambda * S +
-                            (1 + 2 * b) * b * b / 2 * problem_.multiplicity[a] * lambda * lambda * squared;
+    const double of_noise =
+        (1 + 6 * b) * b * b * lambda * lambda * lambda * S +
+        ((1 + 2 * b) * squared + b * problem_.noise_excess) * b * b / 2 * problem_.multiplicity[a] * lambda * lambda;
     for (std::size_t c = 0; c < r; ++c)
       for (std::size_t d = 0; d < r; ++d) {
         double moved = 0;

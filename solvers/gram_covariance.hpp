@@ -3,8 +3,8 @@
 /// Second moments of the second moments of linear phases (solvers/linear_phases) under sampling noise: how far single
 /// runs stray from the means (docs/theory/two-phase.md, section 2b).
 ///
-/// A source averages `batch` samples x (x'v - eps), x ~ N(0, diag(lambda)) and eps ~ N(0, sigma^2), with v_i = e'z_i of the
-/// coordinates z_i of mode i; its noise is what that differs from its mean by. Exact for any number of modes.
+/// A source averages `batch` samples x (x'v - eps), x ~ N(0, diag(lambda)) and a symmetric eps of variance sigma^2, with v_i =
+/// e'z_i of the coordinates z_i of mode i; its noise is what that differs from its mean by. Exact for any number of modes.
 #include <cstddef>
 #include <limits>
 #include <span>
@@ -28,6 +28,7 @@ struct GramProblem {
   double noise_variance = 0;  ///< sigma^2
   std::size_t sources = 1;    ///< all alike; each has the like share of the last `own` * `sources` coordinates
   std::size_t own = 0;
+  double noise_excess = 0;  ///< E eps^4 - 3 sigma^4
 };
 
 /// A quadratic form z'Az of the coordinates, summed over all modes with weights.

@@ -142,6 +142,9 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
   }
   out.factor = WorkerCoordinates(layout, workers_of(problem)).start(starts(problem, layout).front().factor);
   out.noise_variance = problem.data->noise_variance() / scale;
+  const double labels = problem.data->label_noise_variance / scale, law = problem.data->noise->variance();
+  if (!problem.data->noise->gaussian())
+    out.noise_excess = (problem.data->noise->fourth_moment() / law / law - 3) * labels * labels;
   out.sources = workers_of(problem);
   out.own = layout.of_worker.size();
   return out;
@@ -152,8 +155,9 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
 std::string LinearVariance::unknown(const LinearProblem& problem) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
-  if (!data.data.gaussian() || !data.noise->gaussian())
-    return "the variance is known for Gaussian data and Gaussian labels only";
+  if (!data.data.gaussian()) return "the variance is known for Gaussian data only";
+  if (!data.noise->gaussian() && !std::isfinite(data.noise->fourth_moment()))
+    return "the variance needs label noise of a finite fourth moment (noise.law is \"" + data.noise->name() + "\")";
   if (h.scheduled("workers")) return "the variance is known for a constant number of workers only";
   if (h.has("workers") && !numerics::is_whole(h.base("workers")))
     return "the variance is known for a whole number of workers only";

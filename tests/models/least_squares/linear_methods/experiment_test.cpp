@@ -229,7 +229,7 @@ TEST_CASE("bands of every optimizer, asked for or where they cost little") {
   CHECK(holds(message(many + "[theory]\nbands = true\n"), "e.toml: theory.bands: the covariances of 20 modes"));
   const std::string rademacher = lookahead + "[data]\nlaw = 'rademacher'\n";
   CHECK(prepare(rademacher)->reference().columns[1].std.empty());
-  CHECK(holds(message(rademacher + "[theory]\nbands = true\n"), "Gaussian data and Gaussian labels only"));
+  CHECK(holds(message(rademacher + "[theory]\nbands = true\n"), "the variance is known for Gaussian data only"));
   // Gradient descent does not fluctuate.
   const auto still = prepare(lookahead + "batch = inf\n[theory]\nbands = true\n")->solve();
   CHECK(still.columns[1].std == std::vector<double>(3, 0.0));

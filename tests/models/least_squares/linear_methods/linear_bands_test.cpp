@@ -176,6 +176,36 @@ TEST_CASE("bands of a batch, of schedules and of several workers are the literal
   }
 }
 
+TEST_CASE("bands under label noise of three points are the literal algorithm's") {
+  // Five nodes of the draws make a law of three points: heavier or lighter than a Gaussian.
+  const double heavy = 7.0 / 15, light = (7 - 2 * std::sqrt(10.0)) / 30;
+  for (const double probability : {heavy, light}) {
+    CAPTURE(probability);
+    const auto with = [&](const std::shared_ptr<LeastSquares>& data) {
+      LiteralRun run = literal(*data);
+      run.label = [probability, least = probability > 0.1 ? 0.5 : 2](double draw) {
+        return std::abs(draw) < least ? 0 : std::copysign(1 / std::sqrt(probability), draw);
+      };
+      data->noise = three_point_noise(run.sigma / std::sqrt(probability), probability);
+      return run;
+    };
+    auto data = two_modes();
+    LiteralRun momentum = with(data);
+    momentum.eta = 0.2, momentum.q0 = 0, momentum.q1 = 1, momentum.bi = 0.8;
+    compare(problem_of(data, "momentum", "learning_rate = 0.2\nmomentum = 0.8"), momentum, 4);
+    data = one_mode();
+    LiteralRun workers = with(data);
+    workers.rounds = true, workers.workers = 2, workers.inner_steps = 2, workers.xi = 0.6, workers.eta = 0.3;
+    compare(
+        problem_of(data, "la-diloco", "learning_rate = 0.3\ninner_steps = 2\nouter_learning_rate = 0.6\nworkers = 2"),
+        workers, 4);
+    data = one_mode();
+    LiteralRun batch = with(data);
+    batch.batch = 2, batch.eta = 0.3, batch.average = [](std::size_t) { return 0.3; };
+    compare(problem_of(data, "ema", "learning_rate = 0.3\naverage_decay = 0.7\nbatch = 2"), batch, 4);
+  }
+}
+
 TEST_CASE("bands: plain SGD as a row of the family has the variance of its own recursion") {
   for (const double batch : {1.0, 4.0, 1e6, 1e12})
     for (const double sigma2 : {0.0, 0.3}) {
@@ -434,8 +464,12 @@ TEST_CASE("what has no bands says why") {
             .find("omega") != std::string::npos);
   const auto uniform = std::make_shared<LeastSquares>(*data);
   uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
-  CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")).find("Gaussian") !=
-        std::string::npos);
+  CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")) ==
+        "the variance is known for Gaussian data only");
+  const auto heavy = std::make_shared<LeastSquares>(*data);
+  heavy->noise = student_noise(3, 0.2);
+  CHECK(LinearVariance::unknown(problem_of(heavy, "momentum", "learning_rate = 0.1")) ==
+        "the variance needs label noise of a finite fourth moment (noise.law is \"student-t\")");
 }
 
 TEST_CASE("what fluctuations are not known of: nodes, exact gradients, other laws, too many modes or steps") {
@@ -456,7 +490,9 @@ TEST_CASE("what fluctuations are not known of: nodes, exact gradients, other law
   uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
   CHECK_FALSE(known(uniform, "", steps));
   const auto labels = std::make_shared<LeastSquares>(*data);
-  labels->noise = models::ingredients::laplace_noise(0.1);
+  labels->noise = laplace_noise(0.1);
+  CHECK(known(labels, "", steps));
+  labels->noise = student_noise(3, 0.2);
   CHECK_FALSE(known(labels, "", steps));
   CHECK_FALSE(known(data_of(power_law(5000, 0.6, 0.4), 0.1, {0, 8}), "", steps));
 }

@@ -29,7 +29,7 @@ struct ScalingForm {
 };
 
 /// L0 = sigma^2/2 of the label noise alone; horizon and limit of plain SGD where `power_law` gives alpha and beta and the
-/// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data.
+/// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data and labels of any law.
 std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const ScalingForm* power_law);
 
 }  // namespace edgewise::models::least_squares

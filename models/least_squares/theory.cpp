@@ -75,7 +75,7 @@ void declare(settings::Section<LeastSquaresTheory>& s, TheoryOf of) {
   }
   s.key("bands", &Theory::bands,
         "add the predicted standard deviation of each observable (no real rows; label noise of a finite fourth moment; "
-        "in continuous time Gaussian data and labels, beyond sgd Gaussian data)")
+        "in continuous time Gaussian data and labels, of several workers Gaussian data)")
       .where("method", moments);
   s.key("decomposition", &Theory::decomposition, "add the bias, kernel and label-noise parts of P")
       .where("method", moments);

@@ -155,12 +155,14 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
 std::string LinearVariance::unknown(const LinearProblem& problem) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
-  if (!data.data.gaussian()) return "the variance is known for Gaussian data only";
+  if (data.data.rows()) return "the variance is not known for data.law = \"rows\"";
   if (!data.noise->gaussian() && !std::isfinite(data.noise->fourth_moment()))
     return "the variance needs label noise of a finite fourth moment (noise.law is \"" + data.noise->name() + "\")";
   if (h.scheduled("workers")) return "the variance is known for a constant number of workers only";
   if (h.has("workers") && !numerics::is_whole(h.base("workers")))
     return "the variance is known for a whole number of workers only";
+  if (!data.data.gaussian() && workers_of(problem) > 1)
+    return "the variance of several workers is known for Gaussian data only";
   if (problem.method->rule) return "";
   const Layout layout = problem.method->layout(h);
   const std::string custom = "the variance of a custom method is known for one block and omega = 1 only";
@@ -185,6 +187,10 @@ LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum*
   if (const std::string why = unknown(problem_); !why.empty()) throw std::invalid_argument(why);
   const spectra::Spectrum spectrum = nodes ? in_units(*nodes, unit_) : with_start(problem_);
   scale_ = scale_of_errors(problem_, spectrum.eigenvalue, spectrum.target_power);
+  if (!problem_.data->data.gaussian()) {
+    const ingredients::EvenMoments z = ingredients::even_moments(problem_.data->data.law);
+    product_.emplace(gram_problem(problem_, spectrum), solvers::InputMoments{z.fourth, z.sixth, z.eighth});
+  }
   const WorkerCoordinates coordinates(layout_, workers_);
   for (const Readout& readout : layout_.readouts) forms_.push_back(coordinates.form(readout, true));
   forms_.push_back(coordinates.form(layout_.readouts.front(), false));
@@ -193,12 +199,12 @@ LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum*
 
 double LinearVariance::deviation(std::size_t form) const {
   // Of numbers that have lost digits, and then stand still, nothing is left.
-  const double variance = state_.variance(forms_[form]);
+  const double variance = product_ ? product_->variance(forms_[form]) : state_.variance(forms_[form]);
   return std::abs(variance) < std::numeric_limits<double>::min() ? 0 : scale_ * std::sqrt(variance);
 }
 
 double LinearVariance::excess_mse() const {
-  return scale_ * state_.mean(forms_.front());
+  return scale_ * (product_ ? product_->mean(forms_.front()) : state_.mean(forms_.front()));
 }
 
 std::vector<solvers::GramPhase> LinearVariance::phases(std::uint64_t step, std::uint64_t begin) {
@@ -219,12 +225,16 @@ void LinearVariance::advance(std::uint64_t target) {
   for (; step_ < target; ++step_) {
     if (step_ >= end_) begins_.push_back(step_);
     const std::vector<solvers::GramPhase> now = phases(step_, begins_.back());
-    state_.apply(now.front());
+    apply(now.front());
     if (step_ + 1 == target)
       for (std::size_t i = 0; i < before_sync_.size(); ++i)
         if (layout_.readouts[i].before_sync) before_sync_[i] = deviation(i);
-    if (now.size() > 1) state_.apply(now.back());
+    if (now.size() > 1) apply(now.back());
   }
+}
+
+void LinearVariance::apply(const solvers::GramPhase& phase) {
+  product_ ? product_->apply(phase) : state_.apply(phase);
 }
 
 void LinearVariance::trace_back(std::uint64_t from, std::uint64_t to, std::vector<double>& sensitivity) {
@@ -251,6 +261,9 @@ double LinearVariance::work(const LinearProblem& problem, double steps, double m
   const solvers::GramCovariance one(
       {{1}, {1}, {1}, std::vector<double>(coordinates.size(), 1.0), 0, workers_of(problem), layout.of_worker.size()});
   const std::uint64_t period = method.period(h);
+  if (!problem.data->data.gaussian())
+    return solvers::ProductCovariance::work(static_cast<double>(coordinates.size()), modes) * steps *
+           (1 + 1 / static_cast<double>(period));
   solvers::Phase phase;
   method.step(h, 0, 0, phase);
   double work = one.work(coordinates.phase(phase, h("batch")));
@@ -283,7 +296,8 @@ std::optional<std::string> add_linear_bands(Trajectory& out, const LinearProblem
   };
   const bool whole = affordable(problem.data->spectrum.modes());
   spectra::Spectrum nodes;
-  if (!whole && affordable(1)) nodes = spectra::compress(with_start(problem), node_tolerance).spectrum;
+  if (!whole && problem.data->data.gaussian() && affordable(1))
+    nodes = spectra::compress(with_start(problem), node_tolerance).spectrum;
   if (!whole && !(nodes.modes() > 0 && affordable(nodes.modes())))
     return fmt::format(
         "the covariances of {} over {} steps cost too much; ask for fewer steps{}, or a smaller dimension",
@@ -312,8 +326,9 @@ std::optional<std::string> add_linear_bands(Trajectory& out, const LinearProblem
 std::optional<ScalingLaw::Fluctuations> linear_fluctuations(const LinearProblem& problem,
                                                             std::span<const std::uint64_t> steps) {
   const auto modes = static_cast<double>(problem.data->spectrum.modes());
-  if (!LinearVariance::unknown(problem).empty() || problem.data->spectrum.compressed ||
-      std::isinf(problem.hyperparameters.base("batch")) || LinearVariance::size(problem, modes) > most_covariances ||
+  if (!LinearVariance::unknown(problem).empty() || !problem.data->data.gaussian() ||
+      problem.data->spectrum.compressed || std::isinf(problem.hyperparameters.base("batch")) ||
+      LinearVariance::size(problem, modes) > most_covariances ||
       LinearVariance::work(problem, static_cast<double>(steps.back()), modes) > 1e10)
     return std::nullopt;
   LinearVariance run(problem);

@@ -10,6 +10,7 @@
 #include "models/framework/scaling_law.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
 #include "solvers/gram_covariance.hpp"
+#include "solvers/product_covariance.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -43,6 +44,7 @@ class LinearVariance {
 
  private:
   double deviation(std::size_t form) const;
+  void apply(const solvers::GramPhase& phase);
   /// The phases of a step of the period that begins at `begin`; a second one is its sync.
   std::vector<solvers::GramPhase> phases(std::uint64_t step, std::uint64_t begin);
 
@@ -54,8 +56,9 @@ class LinearVariance {
   std::size_t workers_ = 1;
   double scale_ = 1;  // of squared errors, so that their squares stay representable
   solvers::GramCovariance state_;
-  std::vector<solvers::GramForm> forms_;  // of the readouts, and of the parameter error
-  std::vector<double> before_sync_;       // deviations of the readouts taken there
+  std::optional<solvers::ProductCovariance> product_;  // in its place where the data are not Gaussian
+  std::vector<solvers::GramForm> forms_;               // of the readouts, and of the parameter error
+  std::vector<double> before_sync_;                    // deviations of the readouts taken there
   std::uint64_t step_ = 0, end_ = 0;
   std::vector<std::uint64_t> begins_;  // of the periods; end_ is where the last of them ends
 };

@@ -227,9 +227,12 @@ TEST_CASE("bands of every optimizer, asked for or where they cost little") {
   const std::string many = head + "[optimizer]\nkind = 'diloco'\nlearning_rate = 0.01\nworkers = 64\n";
   CHECK(prepare(many)->reference().columns[1].std.empty());
   CHECK(holds(message(many + "[theory]\nbands = true\n"), "e.toml: theory.bands: the covariances of 20 modes"));
-  const std::string rademacher = lookahead + "[data]\nlaw = 'rademacher'\n";
-  CHECK(prepare(rademacher)->reference().columns[1].std.empty());
-  CHECK(holds(message(rademacher + "[theory]\nbands = true\n"), "the variance is known for Gaussian data only"));
+  const std::string rademacher = "[data]\nlaw = 'rademacher'\n",
+                    several = head + "[optimizer]\nkind = 'la-diloco'\nlearning_rate = 0.01\n" + rademacher;
+  CHECK(!prepare(lookahead + rademacher)->reference().columns[1].std.empty());
+  CHECK(prepare(several)->reference().columns[1].std.empty());
+  CHECK(holds(message(several + "[theory]\nbands = true\n"),
+              "the variance of several workers is known for Gaussian data only"));
   // Gradient descent does not fluctuate.
   const auto still = prepare(lookahead + "batch = inf\n[theory]\nbands = true\n")->solve();
   CHECK(still.columns[1].std == std::vector<double>(3, 0.0));

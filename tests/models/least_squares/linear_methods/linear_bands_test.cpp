@@ -206,6 +206,30 @@ TEST_CASE("bands under label noise of three points are the literal algorithm's")
   }
 }
 
+TEST_CASE("bands on inputs that are not Gaussian: what is SGD by another name has its variance") {
+  const auto solved = [](const std::string& law, const std::string& optimizer) {
+    return models::testing::prepare(
+               "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1000.0, 300.0]\nmultiplicities = "
+               "[1, 3]\n[noise]\nlaw = 'laplace'\nvariance = 0.4\n[data]\nlaw = '" +
+               law + "'\n[optimizer]\nbatch = 2\nlearning_rate = 1e-4\n" + optimizer +
+               "\n[time]\nat = [1, 2, 20]\n[theory]\nbands = true\n")
+        ->solve();
+  };
+  for (const std::string law : {"rademacher", "uniform", "laplace"}) {
+    const models::Trajectory sgd = solved(law, "kind = 'sgd'");
+    for (const std::string optimizer : {"kind = 'momentum'\nmomentum = 0", "kind = 'ema'\naverage_decay = 0.5",
+                                        "kind = 'lookahead'\ninner_steps = 1\n"
+                                        "outer_learning_rate = 1"}) {
+      CAPTURE(law);
+      CAPTURE(optimizer);
+      const models::Trajectory other = solved(law, optimizer);
+      for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t i = 1; i < 4; ++i)
+          CHECK(other.columns[c].std[i] == Approx(sgd.columns[c].std[i]).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("bands: plain SGD as a row of the family has the variance of its own recursion") {
   for (const double batch : {1.0, 4.0, 1e6, 1e12})
     for (const double sigma2 : {0.0, 0.3}) {
@@ -464,8 +488,11 @@ TEST_CASE("what has no bands says why") {
             .find("omega") != std::string::npos);
   const auto uniform = std::make_shared<LeastSquares>(*data);
   uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
+  CHECK(LinearVariance::unknown(problem_of(uniform, "la-diloco", "learning_rate = 0.1\nworkers = 2")) ==
+        "the variance of several workers is known for Gaussian data only");
+  uniform->data.law = models::ingredients::InputLaw::rows;
   CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")) ==
-        "the variance is known for Gaussian data only");
+        "the variance is not known for data.law = \"rows\"");
   const auto heavy = std::make_shared<LeastSquares>(*data);
   heavy->noise = student_noise(3, 0.2);
   CHECK(LinearVariance::unknown(problem_of(heavy, "momentum", "learning_rate = 0.1")) ==

@@ -21,7 +21,8 @@ struct LiteralRun {
   bool rounds = false, persistent = false;
   std::function<double(std::size_t)> rate = [](std::size_t) { return 1.0; };
   std::function<double(std::size_t)> average;  ///< weight of the newest iterate, where there is an average
-  std::function<double(double)> label = [](double draw) { return draw; };  ///< label noise over sigma
+  /// Label noise over sigma, and inputs over sqrt(lambda), by their draws.
+  std::function<double(double)> label = [](double draw) { return draw; }, input = label;
 
   std::size_t dim() const { return lambda.size(); }
   // v and u of every worker, then the outer parameters and their momentum or the average, of d numbers each.
@@ -46,9 +47,9 @@ struct LiteralRun {
       std::vector<double> g(d, 0.0);
       for (std::size_t b = 0; b < batch; ++b, draw += d + 1) {
         double residual = -sigma * label(draw[d]);
-        for (std::size_t i = 0; i < d; ++i) residual += std::sqrt(lambda[i]) * draw[i] * v[i];
+        for (std::size_t i = 0; i < d; ++i) residual += std::sqrt(lambda[i]) * input(draw[i]) * v[i];
         for (std::size_t i = 0; i < d; ++i)
-          g[i] += residual * std::sqrt(lambda[i]) * draw[i] / static_cast<double>(batch);
+          g[i] += residual * std::sqrt(lambda[i]) * input(draw[i]) / static_cast<double>(batch);
       }
       for (std::size_t i = 0; i < d; ++i) {
         const double theta = v[i] + target[i];

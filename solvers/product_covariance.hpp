@@ -1,0 +1,46 @@
+#pragma once
+/// \file
+/// Second moments of the second moments of linear phases, as solvers/gram_covariance, for inputs of independent coordinates
+/// of any symmetric law and one source (docs/theory/two-phase.md, section 2b).
+#include <span>
+#include <vector>
+
+#include "solvers/gram_covariance.hpp"
+
+namespace edgewise::solvers {
+
+/// E z^4, E z^6 and E z^8 of the coordinates z of the inputs, E z^2 = 1; 3, 15 and 105 are Gaussian.
+struct InputMoments {
+  double fourth = 3, sixth = 15, eighth = 105;
+};
+
+/// The moments of the coordinates z_i of single modes: E z z', E z z z z, and E z_i z_i z_j z_j of two of them. The start is
+/// spread evenly over each eigenspace. A spread below 1e-7 of the mean is rounding, and taken as 0.
+class ProductCovariance {
+ public:
+  /// \throws std::invalid_argument on inconsistent lengths, or several sources.
+  ProductCovariance(GramProblem problem, const InputMoments& inputs);
+
+  /// About work() multiplications.
+  void apply(const GramPhase& phase);
+  double mean(const GramForm& form) const;
+  /// Over runs; infinite where it has overflowed.
+  double variance(const GramForm& form) const;
+  /// Multiplications of a phase.
+  static double work(double r, double modes);
+
+ private:
+  std::size_t modes() const { return problem_.eigenvalue.size(); }
+  /// How many coordinates mode c has besides one of mode a, and one of mode b.
+  double others(std::size_t c, std::size_t a, std::size_t b) const;
+  std::vector<double>& pair(std::size_t a, std::size_t b) { return pairs_[a * modes() + b]; }
+  const std::vector<double>& pair(std::size_t a, std::size_t b) const { return pairs_[a * modes() + b]; }
+
+  GramProblem problem_;
+  InputMoments inputs_;
+  std::size_t r_;
+  std::vector<std::vector<double>> second_, fourth_;  ///< [mode] r^2 and r^4 entries
+  std::vector<std::vector<double>> pairs_;            ///< [mode, mode] r^2 of the one times r^2 of the other
+};
+
+}  // namespace edgewise::solvers

@@ -26,6 +26,8 @@ constexpr double least_exact_std = 1e-6;
 /// Label noise that the replicas may not have met counts where it would move a mean by so many standard errors.
 /// (Measured over noise laws and methods: docs/guide.md, Calibration.)
 constexpr double unmet_errors = 0.5;
+/// To which that part of a mean is known, relative.
+constexpr double unmet_rounding = 1e-6;
 
 /// The skewness of one replica: the sample's, shrunk towards the value usual at its coefficient of variation.
 ///
@@ -95,6 +97,9 @@ CellKind kind_of(const ComparedCell& cell, bool random) {
   if (!fluctuates(cell)) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return CellKind::heavy;
+    // Rare label noise that no replica has met is all that is missing, and all that would fluctuate.
+    if (cell.unmet > 0 && std::abs(cell.gap()) <= cell.unmet * (1 + unmet_rounding) + cell.rounding)
+      return CellKind::unmet;
     if (unmet_runs(cell, random))
       return std::min(std::abs(cell.theory), std::abs(cell.gap())) <= cell.rounding ? CellKind::deterministic
                                                                                     : CellKind::heavy;

@@ -136,6 +136,11 @@ TEST_CASE("kinds of comparisons") {
   const double half = 0.5 * std::sqrt(squares / 100);
   CHECK(kind(exactly, 2, 0, 0.99 * half) == CellKind::fluctuating);
   CHECK(kind(exactly, 2, 0, 1.01 * half) == CellKind::unmet);
+  // A sample of one value that all draws of rare noise have missed: no more is missing than they would bring.
+  const std::vector<double> still(16, 2.0);
+  CHECK(kind(still, 2.5, 0.75, 0.5) == CellKind::unmet);
+  CHECK(kind(still, 2.5, 0.75, 0.49) == CellKind::frozen);
+  CHECK(kind(still, 2.5, 0.75) == CellKind::frozen);
 }
 
 TEST_CASE("values over decades, without an exact deviation, are too far apart for their mean") {

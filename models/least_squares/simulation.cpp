@@ -2,15 +2,17 @@
 #include <array>
 #include <cmath>
 #include <optional>
+#include <utility>
 
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
+#include "models/ingredients/stepping_replica.hpp"
 #include "models/least_squares/least_squares.hpp"
 #include "models/least_squares/rate_moments.hpp"
-#include "models/least_squares/rows_replica.hpp"
-#include "models/least_squares/sgd_replica.hpp"
+#include "models/least_squares/rows.hpp"
+#include "numerics/constants.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::least_squares {
@@ -32,7 +34,8 @@ ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collap
 namespace {
 
 /// The problem in the coordinates u_i = sqrt(lambda_i) v_i, in which P = |u|^2: one coordinate per dimension (expanded)
-/// or one per mode, u_a = sqrt(lambda_a rho_a). Padded with zeros to whole blocks of normals.
+/// or one per mode, u_a = sqrt(lambda_a rho_a), padded with zeros to whole blocks of normals; or, of rows, the inputs'
+/// own, u = theta.
 struct Coordinates {
   std::vector<double> eigenvalue, start;
   std::vector<double> inverse_eigenvalue;  // 0 where lambda = 0: those coordinates never move
@@ -59,6 +62,8 @@ struct Coordinates {
     if (problem.rate_rule && (problem.rate_rule->needs().nearness || problem.rate_rule->needs().descent))
       law.emplace(problem);
   }
+  explicit Coordinates(const Rows& rows)
+      : eigenvalue(rows.start.size(), 1.0), start(rows.start), inverse_eigenvalue(eigenvalue), excess(rows.excess) {}
 
   double squared_error(std::span<const double> u) const {
     double sum = still;
@@ -68,10 +73,15 @@ struct Coordinates {
 };
 
 /// A replica whose state is u, and whose gradient is sqrt(lambda) (shrink u + noise z).
-class CoordinateReplica : public SgdReplica {
+class SgdReplica : public ingredients::ScheduledReplica {
  public:
-  CoordinateReplica(const LeastSquares& problem, const Coordinates& coordinates)
-      : SgdReplica(problem, coordinates.excess), coordinates_(coordinates), u_(coordinates.start) {}
+  SgdReplica(const LeastSquares& problem, const Coordinates& coordinates)
+      : ingredients::ScheduledReplica(divergence_limit(coordinates.excess + problem.noise_variance()),
+                                      problem.learning_rate, *problem.schedule, problem.rate_rule.get()),
+        problem_(problem),
+        excess_(coordinates.excess),
+        coordinates_(coordinates),
+        u_(coordinates.start) {}
 
  protected:
   struct Gradient {
@@ -83,13 +93,24 @@ class CoordinateReplica : public SgdReplica {
       return shrink * u[i] + (z.empty() ? 0 : noise * z[i]);
     }
   };
+  /// Draws the mini-batch of a step, and with it the gradient.
+  virtual void draw(std::uint64_t step) = 0;
   virtual Gradient gradient() const = 0;
-  /// SgdReplica::move along the gradient alone.
+  /// Moves along the gradient; returns the new |u|^2.
   virtual double descend(double rate) = 0;
+  /// The excess risk of such a |u|^2, or an estimate of it, to detect divergence.
+  virtual double excess_of(double square) const { return square; }
+  /// Excess risk and |v|^2.
+  virtual std::array<double, 2> errors() const { return {excess_, coordinates_.squared_error(u_)}; }
 
-  std::array<double, 2> errors() const final { return {excess_, coordinates_.squared_error(u_)}; }
+  const LeastSquares& problem_;
+  double excess_;
+  const Coordinates& coordinates_;
+  std::vector<double> u_;
 
-  ingredients::StepObservation seen() final {
+ private:
+  ingredients::StepObservation look(std::uint64_t step) final {
+    draw(step);
     const Gradient g = gradient();
     const ingredients::RateNeeds needs = problem_.rate_rule->needs();
     const double beta = problem_.rate_rule->averaging();
@@ -129,12 +150,21 @@ class CoordinateReplica : public SgdReplica {
     return out;
   }
 
-  double move(double rate) final {
-    if (direction_.empty()) return descend(rate);
-    return ingredients::descend(coordinates_.eigenvalue, 0, rate, direction_, u_);
+  double descend_once(std::uint64_t step, double rate) final {
+    const bool whole = ruled() && ruled()->whole_vector();
+    if (!ruled() || whole) draw(step);
+    double square = 0;
+    if (whole)
+      square = move_whole(*ruled(), rate);
+    else if (direction_.empty())
+      square = descend(rate);
+    else
+      square = ingredients::descend(coordinates_.eigenvalue, 0, rate, direction_, u_);
+    return excess_ = excess_of(square);
   }
 
-  double move_whole(ingredients::RateRun& run, double factor) final {
+  /// The step of a rule that moves the whole vector; returns the new |u|^2.
+  double move_whole(ingredients::RateRun& run, double factor) {
     const Gradient g = gradient();
     std::vector<double> gradient(u_.size()), from_start(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) {
@@ -143,21 +173,28 @@ class CoordinateReplica : public SgdReplica {
       from_start[i] = root > 0 ? back / root : 0;
     }
     run.step(gradient, g.loss, factor, from_start);
-    double excess = 0;
+    double square = 0;
     for (std::size_t i = 0; i < u_.size(); ++i) {
       u_[i] = coordinates_.start[i] + std::sqrt(coordinates_.eigenvalue[i]) * from_start[i];
-      excess += u_[i] * u_[i];
+      square += u_[i] * u_[i];
     }
-    return excess;
+    return square;
   }
 
-  const Coordinates& coordinates_;
-  std::vector<double> u_, direction_;  // direction: the rule's average of gradients, as `along`; empty without
+  void measure(std::span<double> out) const final {
+    const auto [excess, squared_error] = errors();
+    out[0] = 0.5 * (excess + problem_.noise_variance());
+    out[1] = excess;
+    out[2] = squared_error;
+    if (ruled()) ruled()->observe(out.subspan(3));
+  }
+
+  std::vector<double> direction_;  // the rule's average of gradients, as `along`; empty without
 };
 
 /// B = infinity: v <- (1 - eta K) v.
-class GradientDescent final : public CoordinateReplica {
-  using CoordinateReplica::CoordinateReplica;
+class GradientDescent final : public SgdReplica {
+  using SgdReplica::SgdReplica;
 
   void draw(std::uint64_t) override {}
   Gradient gradient() const override { return {.loss = 0.5 * (excess_ + problem_.noise_variance())}; }
@@ -167,11 +204,11 @@ class GradientDescent final : public CoordinateReplica {
 };
 
 /// One N(0,1) per coordinate whatever the batch: (2.1), or the form with general weights.
-class GaussianReplica final : public CoordinateReplica {
+class GaussianReplica final : public SgdReplica {
  public:
   GaussianReplica(const LeastSquares& problem, const Coordinates& coordinates, bool collapsed, std::uint64_t seed,
                   std::uint64_t index)
-      : CoordinateReplica(problem, coordinates),
+      : SgdReplica(problem, coordinates),
         weights_(batch_weights(problem, collapsed, seed, index)),
         stream_(seed, index),
         z_(u_.size()) {}
@@ -224,11 +261,11 @@ struct Perpendicular {
 };
 
 /// The block simulator: state u_a = sqrt(lambda_a rho_a), one per distinct eigenvalue.
-class BlockReplica final : public CoordinateReplica {
+class BlockReplica final : public SgdReplica {
  public:
   BlockReplica(const LeastSquares& problem, const Coordinates& coordinates, const Perpendicular& perpendicular,
                bool collapsed, std::uint64_t seed, std::uint64_t index)
-      : CoordinateReplica(problem, coordinates),
+      : SgdReplica(problem, coordinates),
         perpendicular_(perpendicular),
         weights_(batch_weights(problem, collapsed, seed, index)),
         stream_(seed, index),
@@ -290,46 +327,96 @@ class BlockReplica final : public CoordinateReplica {
   double y_ = 0;
 };
 
-/// B x d explicit samples.
-class NaiveReplica final : public CoordinateReplica {
+/// A batch of explicit samples.
+class SampledReplica : public SgdReplica {
  public:
-  NaiveReplica(const LeastSquares& problem, const Coordinates& coordinates, std::uint64_t seed, std::uint64_t index)
-      : CoordinateReplica(problem, coordinates),
-        draw_(problem.data.law, u_.size()),
-        stream_(seed, index, 0, random::Purpose::data),
-        labels_(label_noise(problem, seed, index)),
+  SampledReplica(const LeastSquares& problem, const Coordinates& coordinates, ingredients::LabelNoise labels,
+                 random::Stream stream)
+      : SgdReplica(problem, coordinates),
+        stream_(stream),
+        labels_(std::move(labels)),
         eps_(static_cast<std::size_t>(problem.batch)),
-        z_(u_.size()),
         gradient_(u_.size()) {}
 
+ protected:
+  /// Adds the next sample of `stream_`, whose label noise is eps, to the gradient; returns its residual.
+  virtual double add_sample(double eps) = 0;
+
+  random::Stream stream_;
+  ingredients::LabelNoise labels_;
+  std::vector<double> eps_, gradient_;
+  double squares_ = 0;
+
  private:
-  void draw(std::uint64_t step) override {
+  void draw(std::uint64_t step) final {
     stream_.seek(step);
     labels_.seek(step);
     labels_.fill(eps_);
     std::ranges::fill(gradient_, 0.0);
     squares_ = 0;
     for (const double eps : eps_) {
-      draw_(stream_, z_);
-      const double residual = ingredients::dot(std::span<const double>(z_), u_) - eps;
+      const double residual = add_sample(eps);
       squares_ += residual * residual;
-      ingredients::add_scaled(residual, std::span<const double>(z_), gradient_);
     }
   }
 
-  Gradient gradient() const override {
+  Gradient gradient() const final {
     return {.shrink = 0, .noise = 1 / problem_.batch, .z = gradient_, .loss = 0.5 * squares_ / problem_.batch};
   }
 
-  double descend(double rate) override {
+  double descend(double rate) final {
     return ingredients::descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
+  }
+};
+
+/// B x d numbers of the data's law.
+class NaiveReplica final : public SampledReplica {
+ public:
+  NaiveReplica(const LeastSquares& problem, const Coordinates& coordinates, std::uint64_t seed, std::uint64_t index)
+      : SampledReplica(problem, coordinates, label_noise(problem, seed, index),
+                       random::Stream(seed, index, 0, random::Purpose::data)),
+        draw_(problem.data.law, u_.size()),
+        z_(u_.size()) {}
+
+ private:
+  double add_sample(double eps) override {
+    draw_(stream_, z_);
+    const double residual = ingredients::dot(std::span<const double>(z_), u_) - eps;
+    ingredients::add_scaled(residual, std::span<const double>(z_), gradient_);
+    return residual;
   }
 
   ingredients::DataDraw draw_;
-  random::Stream stream_;
-  ingredients::LabelNoise labels_;
-  std::vector<double> eps_, z_, gradient_;
-  double squares_ = 0;
+  std::vector<double> z_;
+};
+
+/// Rows of the data set, drawn with replacement.
+class RowsReplica final : public SampledReplica {
+ public:
+  RowsReplica(const LeastSquares& problem, const Coordinates& coordinates, const Rows& rows, std::uint64_t seed,
+              std::uint64_t index)
+      : SampledReplica(problem, coordinates, label_noise(problem, seed, index, false),
+                       random::Stream(seed, index, 0, random::Purpose::batch)),
+        rows_(rows) {}
+
+ private:
+  double add_sample(double eps) override {
+    const auto& dataset = *rows_.dataset;
+    const auto row = static_cast<std::size_t>(stream_.below(dataset.rows));
+    const double residual = ingredients::dot(dataset.row(row), u_) - (dataset.targets[row] + eps);
+    ingredients::add_scaled(residual, dataset.row(row), gradient_);
+    return residual;
+  }
+
+  double excess_of(double) const override { return squares_ / problem_.batch; }
+
+  std::array<double, 2> errors() const override {
+    const auto both = rows_.errors(u_);
+    const bool numbers = std::ranges::all_of(both, [](double x) { return std::isfinite(x); });
+    return numbers ? both : std::array{infinity, infinity};
+  }
+
+  const Rows& rows_;
 };
 
 /// What the replicas share.
@@ -338,7 +425,7 @@ class SharedReplicas {
   SharedReplicas(std::shared_ptr<const LeastSquares> of, Sampler how)
       : problem_(std::move(of)), sampler_(how), perpendicular_(problem_->spectrum) {
     if (how == Sampler::rows)
-      rows_.emplace(*problem_);
+      coordinates_.emplace(rows_.emplace(*problem_));
     else
       // Without noise an eigenspace moves as one coordinate, but by rules that see each of them.
       coordinates_.emplace(*problem_, how != Sampler::block && (how != Sampler::descent || by_coordinates(*problem_)));
@@ -357,7 +444,7 @@ class SharedReplicas {
       case Sampler::naive:
         return std::make_unique<NaiveReplica>(*problem_, *coordinates_, seed, index);
       case Sampler::rows:
-        return rows_replica(*problem_, *rows_, seed, index);
+        return std::make_unique<RowsReplica>(*problem_, *coordinates_, *rows_, seed, index);
       case Sampler::automatic:
         break;
     }

@@ -1,8 +1,7 @@
 #pragma once
 /// \file
-/// SGD on the rows of a data set, drawn with replacement.
+/// The rows of a data set as SGD on least squares meets them.
 #include <array>
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -26,9 +25,5 @@ struct Rows {
  private:
   std::span<const double> eigenvector(std::size_t a) const;
 };
-
-/// One replica; `rows` must outlive it.
-std::unique_ptr<Replica> rows_replica(const LeastSquares& problem, const Rows& rows, std::uint64_t seed,
-                                      std::uint64_t index);
 
 }  // namespace edgewise::models::least_squares

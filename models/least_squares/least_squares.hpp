@@ -11,7 +11,6 @@
 
 #include "models/framework/experiment.hpp"
 #include "models/framework/model.hpp"
-#include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rate_rules.hpp"
@@ -57,13 +56,6 @@ struct LeastSquares {
 inline bool by_coordinates(const LeastSquares& problem) {
   return problem.rate_rule && problem.rate_rule->vector_run() != nullptr;
 }
-
-/// Label noise of one replica. \param unexplained false to leave the unexplained part out (real rows bring their own).
-ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
-                                    bool unexplained = true);
-/// Batch weights of one replica; see ingredients::BatchWeights.
-ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collapsed, std::uint64_t seed,
-                                        std::uint64_t replica);
 
 /// Observables of every least-squares problem, in this order:
 ///

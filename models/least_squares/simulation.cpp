@@ -6,31 +6,13 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
-#include "models/ingredients/batch_weights.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
-#include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/batch_gradient.hpp"
 #include "models/least_squares/rate_moments.hpp"
-#include "models/least_squares/rows.hpp"
-#include "numerics/constants.hpp"
 #include "random/random.hpp"
 
 namespace edgewise::models::least_squares {
-ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
-                                    bool unexplained) {
-  const bool gaussian = !problem.noise || problem.noise->gaussian();
-  return ingredients::LabelNoise(
-      gaussian ? nullptr : problem.noise.get(),
-      (gaussian ? problem.label_noise_variance : 0.0) + (unexplained ? problem.spectrum.unexplained_variance : 0.0),
-      seed, replica);
-}
-
-ingredients::BatchWeights batch_weights(const LeastSquares& problem, bool collapsed, std::uint64_t seed,
-                                        std::uint64_t replica) {
-  return ingredients::BatchWeights(problem.batch, problem.noise_variance(), label_noise(problem, seed, replica),
-                                   collapsed, seed, replica);
-}
-
 namespace {
 
 /// The problem in the coordinates u_i = sqrt(lambda_i) v_i, in which P = |u|^2: one coordinate per dimension (expanded)
@@ -72,46 +54,27 @@ struct Coordinates {
   }
 };
 
-/// A replica whose state is u, and whose gradient is sqrt(lambda) (shrink u + noise z).
-class SgdReplica : public ingredients::ScheduledReplica {
+/// A replica whose state is u.
+class SgdReplica final : public ingredients::ScheduledReplica {
  public:
-  SgdReplica(const LeastSquares& problem, const Coordinates& coordinates)
+  /// \param rows  null but where u = theta
+  SgdReplica(const LeastSquares& problem, const Coordinates& coordinates, const Rows* rows,
+             std::unique_ptr<BatchGradient> gradient)
       : ingredients::ScheduledReplica(divergence_limit(coordinates.excess + problem.noise_variance()),
                                       problem.learning_rate, *problem.schedule, problem.rate_rule.get()),
         problem_(problem),
         excess_(coordinates.excess),
         coordinates_(coordinates),
+        rows_(rows),
+        gradient_(std::move(gradient)),
         u_(coordinates.start) {}
 
- protected:
-  struct Gradient {
-    double shrink = 1, noise = 0;
-    std::span<const double> z = {};  // may be empty where noise = 0
-    double perpendicular = 0;        // |g|^2 of what no coordinate shows
-    double loss = 0;                 // of the batch
-    double along(std::span<const double> u, std::size_t i) const {
-      return shrink * u[i] + (z.empty() ? 0 : noise * z[i]);
-    }
-  };
-  /// Draws the mini-batch of a step, and with it the gradient.
-  virtual void draw(std::uint64_t step) = 0;
-  virtual Gradient gradient() const = 0;
-  /// Moves along the gradient; returns the new |u|^2.
-  virtual double descend(double rate) = 0;
-  /// The excess risk of such a |u|^2, or an estimate of it, to detect divergence.
-  virtual double excess_of(double square) const { return square; }
-  /// Excess risk and |v|^2.
-  virtual std::array<double, 2> errors() const { return {excess_, coordinates_.squared_error(u_)}; }
-
-  const LeastSquares& problem_;
-  double excess_;
-  const Coordinates& coordinates_;
-  std::vector<double> u_;
-
  private:
-  ingredients::StepObservation look(std::uint64_t step) final {
+  void draw(std::uint64_t step) { gradient_->draw(step, problem_.batch, u_, excess_); }
+
+  ingredients::StepObservation look(std::uint64_t step) override {
     draw(step);
-    const Gradient g = gradient();
+    const Gradient g = gradient_->at(1);
     const ingredients::RateNeeds needs = problem_.rate_rule->needs();
     const double beta = problem_.rate_rule->averaging();
     const auto& lambda = coordinates_.eigenvalue;
@@ -150,22 +113,29 @@ class SgdReplica : public ingredients::ScheduledReplica {
     return out;
   }
 
-  double descend_once(std::uint64_t step, double rate) final {
+  double descend_once(std::uint64_t step, double rate) override {
     const bool whole = ruled() && ruled()->whole_vector();
     if (!ruled() || whole) draw(step);
     double square = 0;
     if (whole)
       square = move_whole(*ruled(), rate);
     else if (direction_.empty())
-      square = descend(rate);
+      square = descend(gradient_->at(rate));
     else
-      square = ingredients::descend(coordinates_.eigenvalue, 0, rate, direction_, u_);
-    return excess_ = excess_of(square);
+      square = descend({.noise = rate, .z = direction_});
+    // Of rows the loss of the batch tells a divergence.
+    return excess_ = rows_ ? 2 * gradient_->at(1).loss : square;
+  }
+
+  /// Returns the new |u|^2.
+  double descend(const Gradient& step) {
+    const double square = ingredients::descend(coordinates_.eigenvalue, step.shrink, step.noise, step.z, u_);
+    return direction_.empty() ? gradient_->spread(step, square, u_) : square;
   }
 
   /// The step of a rule that moves the whole vector; returns the new |u|^2.
   double move_whole(ingredients::RateRun& run, double factor) {
-    const Gradient g = gradient();
+    const Gradient g = gradient_->at(1);
     std::vector<double> gradient(u_.size()), from_start(u_.size());
     for (std::size_t i = 0; i < u_.size(); ++i) {
       const double root = std::sqrt(coordinates_.eigenvalue[i]), back = u_[i] - coordinates_.start[i];
@@ -181,67 +151,22 @@ class SgdReplica : public ingredients::ScheduledReplica {
     return square;
   }
 
-  void measure(std::span<double> out) const final {
-    const auto [excess, squared_error] = errors();
+  void measure(std::span<double> out) const override {
+    const auto [excess, squared_error] =
+        rows_ ? rows_->errors(u_) : std::array{excess_, coordinates_.squared_error(u_)};
     out[0] = 0.5 * (excess + problem_.noise_variance());
     out[1] = excess;
     out[2] = squared_error;
     if (ruled()) ruled()->observe(out.subspan(3));
   }
 
+  const LeastSquares& problem_;
+  double excess_;
+  const Coordinates& coordinates_;
+  const Rows* rows_;
+  std::unique_ptr<BatchGradient> gradient_;
+  std::vector<double> u_;
   std::vector<double> direction_;  // the rule's average of gradients, as `along`; empty without
-};
-
-/// B = infinity: v <- (1 - eta K) v.
-class GradientDescent final : public SgdReplica {
-  using SgdReplica::SgdReplica;
-
-  void draw(std::uint64_t) override {}
-  Gradient gradient() const override { return {.loss = 0.5 * (excess_ + problem_.noise_variance())}; }
-  double descend(double rate) override {
-    return ingredients::descend(coordinates_.eigenvalue, rate, 0, coordinates_.eigenvalue, u_);
-  }
-};
-
-/// One N(0,1) per coordinate whatever the batch: (2.1), or the form with general weights.
-class GaussianReplica final : public SgdReplica {
- public:
-  GaussianReplica(const LeastSquares& problem, const Coordinates& coordinates, bool collapsed, std::uint64_t seed,
-                  std::uint64_t index)
-      : SgdReplica(problem, coordinates),
-        weights_(batch_weights(problem, collapsed, seed, index)),
-        stream_(seed, index),
-        z_(u_.size()) {}
-
- private:
-  void draw(std::uint64_t step) override {
-    weights_.draw(step, excess_);
-    stream_.seek(step);
-    // Chunks of normals that are still in the nearest cache when they are multiplied.
-    constexpr std::size_t chunk = 64 * random::Stream::normal_granularity;
-    y_ = 0;
-    for (std::size_t first = 0; first < u_.size(); first += chunk) {
-      const std::size_t count = std::min(chunk, u_.size() - first);
-      const auto z = std::span(z_).subspan(first, count);
-      stream_.normals(z);
-      y_ += ingredients::dot(std::span<const double>(u_).subspan(first, count), z);
-    }
-  }
-
-  Gradient gradient() const override {
-    const auto [shrink, noise] = weights_.scalars(1, y_);
-    return {.shrink = shrink, .noise = noise, .z = z_, .loss = weights_.loss()};
-  }
-
-  double descend(double rate) override {
-    const auto [shrink, noise] = weights_.scalars(rate, y_);
-    return ingredients::descend(coordinates_.eigenvalue, shrink, noise, z_, u_);
-  }
-
-  ingredients::BatchWeights weights_;
-  random::Stream stream_;
-  std::vector<double> z_;
-  double y_ = 0;  // <v, h> of the step
 };
 
 /// The eigenspaces with more than one dimension: there X_a ~ chi^2 with n_a - 1 degrees of freedom.
@@ -260,55 +185,50 @@ struct Perpendicular {
   }
 };
 
-/// The block simulator: state u_a = sqrt(lambda_a rho_a), one per distinct eigenvalue.
-class BlockReplica final : public SgdReplica {
+/// In the block simulator, one coordinate u_a = sqrt(lambda_a rho_a) per distinct eigenvalue.
+class BlockGradient final : public BatchGradient {
  public:
-  BlockReplica(const LeastSquares& problem, const Coordinates& coordinates, const Perpendicular& perpendicular,
-               bool collapsed, std::uint64_t seed, std::uint64_t index)
-      : SgdReplica(problem, coordinates),
+  BlockGradient(const LeastSquares& problem, const Perpendicular& perpendicular, std::size_t size, std::uint64_t seed,
+                std::uint64_t index)
+      : lambda_(problem.spectrum.eigenvalue),
         perpendicular_(perpendicular),
-        weights_(batch_weights(problem, collapsed, seed, index)),
+        size_(size),
+        weights_(batch_weights(problem, problem.batch, !problem.noise || problem.noise->gaussian(), seed, index)),
         stream_(seed, index),
         rest_(seed, index, 0, random::Purpose::data),
-        z_(u_.size() + perpendicular.mode.size()),
+        z_(size + perpendicular.mode.size()),
         uniform_(perpendicular.mode.size()),
         squares_(perpendicular.mode.size()) {}
 
- private:
-  void draw(std::uint64_t step) override {
-    weights_.draw(step, excess_);
+  void draw(std::uint64_t step, double, std::span<const double> u, double excess) override {
+    weights_.draw(step, excess);
     stream_.seek(step);
     stream_.normals(z_);
     stream_.uniforms(uniform_);
     rest_.seek(step);
-    y_ = ingredients::dot(std::span<const double>(u_), coordinates());
-    for (std::size_t i = 0; i < uniform_.size(); ++i) squares_[i] = chi_square(i, z_[u_.size() + i], uniform_[i]);
+    y_ = ingredients::dot(u, std::span<const double>(z_).first(size_));
+    for (std::size_t i = 0; i < uniform_.size(); ++i) squares_[i] = chi_square(i, z_[size_ + i], uniform_[i]);
   }
 
-  Gradient gradient() const override {
-    const auto [shrink, noise] = weights_.scalars(1, y_);
-    Gradient out{.shrink = shrink, .noise = noise, .z = coordinates(), .loss = weights_.loss()};
-    for (std::size_t i = 0; i < squares_.size(); ++i) {
-      out.perpendicular += coordinates_.eigenvalue[perpendicular_.mode[i]] * noise * noise * squares_[i];
-    }
+  Gradient at(double rate) const override {
+    const auto [shrink, noise] = weights_.scalars(rate, y_);
+    Gradient out{shrink, noise, std::span(z_).first(size_), weights_.loss()};
+    for (std::size_t i = 0; i < squares_.size(); ++i)
+      out.perpendicular += lambda_[perpendicular_.mode[i]] * noise * noise * squares_[i];
     return out;
   }
 
-  double descend(double rate) override {
-    const auto [shrink, noise] = weights_.scalars(rate, y_);
-    double excess = ingredients::descend(coordinates_.eigenvalue, shrink, noise, coordinates(), u_);
-    for (std::size_t i = 0; i < uniform_.size(); ++i) {
+  double spread(const Gradient& step, double square, std::span<double> u) const override {
+    for (std::size_t i = 0; i < squares_.size(); ++i) {
       const std::size_t a = perpendicular_.mode[i];
-      const double scale = coordinates_.eigenvalue[a] * noise;
-      const double added = scale * scale * squares_[i];
-      u_[a] = std::sqrt(u_[a] * u_[a] + added);
-      excess += added;
+      const double scale = lambda_[a] * step.noise, added = scale * scale * squares_[i];
+      u[a] = std::sqrt(u[a] * u[a] + added);
+      square += added;
     }
-    return excess;
+    return square;
   }
 
-  std::span<const double> coordinates() const { return std::span<const double>(z_).first(u_.size()); }
-
+ private:
   /// X of perpendicular eigenspace i from a ready normal and uniform where they do, else from the stream `rest_`.
   double chi_square(std::size_t i, double normal, double uniform) {
     if (perpendicular_.single[i]) return normal * normal;
@@ -320,103 +240,13 @@ class BlockReplica final : public SgdReplica {
     return 2 * half_gamma.value(normal);
   }
 
+  const std::vector<double>& lambda_;
   const Perpendicular& perpendicular_;
+  std::size_t size_;
   ingredients::BatchWeights weights_;
   random::Stream stream_, rest_;
   std::vector<double> z_, uniform_, squares_;
   double y_ = 0;
-};
-
-/// A batch of explicit samples.
-class SampledReplica : public SgdReplica {
- public:
-  SampledReplica(const LeastSquares& problem, const Coordinates& coordinates, ingredients::LabelNoise labels,
-                 random::Stream stream)
-      : SgdReplica(problem, coordinates),
-        stream_(stream),
-        labels_(std::move(labels)),
-        eps_(static_cast<std::size_t>(problem.batch)),
-        gradient_(u_.size()) {}
-
- protected:
-  /// Adds the next sample of `stream_`, whose label noise is eps, to the gradient; returns its residual.
-  virtual double add_sample(double eps) = 0;
-
-  random::Stream stream_;
-  ingredients::LabelNoise labels_;
-  std::vector<double> eps_, gradient_;
-  double squares_ = 0;
-
- private:
-  void draw(std::uint64_t step) final {
-    stream_.seek(step);
-    labels_.seek(step);
-    labels_.fill(eps_);
-    std::ranges::fill(gradient_, 0.0);
-    squares_ = 0;
-    for (const double eps : eps_) {
-      const double residual = add_sample(eps);
-      squares_ += residual * residual;
-    }
-  }
-
-  Gradient gradient() const final {
-    return {.shrink = 0, .noise = 1 / problem_.batch, .z = gradient_, .loss = 0.5 * squares_ / problem_.batch};
-  }
-
-  double descend(double rate) final {
-    return ingredients::descend(coordinates_.eigenvalue, 0, rate / problem_.batch, gradient_, u_);
-  }
-};
-
-/// B x d numbers of the data's law.
-class NaiveReplica final : public SampledReplica {
- public:
-  NaiveReplica(const LeastSquares& problem, const Coordinates& coordinates, std::uint64_t seed, std::uint64_t index)
-      : SampledReplica(problem, coordinates, label_noise(problem, seed, index),
-                       random::Stream(seed, index, 0, random::Purpose::data)),
-        draw_(problem.data.law, u_.size()),
-        z_(u_.size()) {}
-
- private:
-  double add_sample(double eps) override {
-    draw_(stream_, z_);
-    const double residual = ingredients::dot(std::span<const double>(z_), u_) - eps;
-    ingredients::add_scaled(residual, std::span<const double>(z_), gradient_);
-    return residual;
-  }
-
-  ingredients::DataDraw draw_;
-  std::vector<double> z_;
-};
-
-/// Rows of the data set, drawn with replacement.
-class RowsReplica final : public SampledReplica {
- public:
-  RowsReplica(const LeastSquares& problem, const Coordinates& coordinates, const Rows& rows, std::uint64_t seed,
-              std::uint64_t index)
-      : SampledReplica(problem, coordinates, label_noise(problem, seed, index, false),
-                       random::Stream(seed, index, 0, random::Purpose::batch)),
-        rows_(rows) {}
-
- private:
-  double add_sample(double eps) override {
-    const auto& dataset = *rows_.dataset;
-    const auto row = static_cast<std::size_t>(stream_.below(dataset.rows));
-    const double residual = ingredients::dot(dataset.row(row), u_) - (dataset.targets[row] + eps);
-    ingredients::add_scaled(residual, dataset.row(row), gradient_);
-    return residual;
-  }
-
-  double excess_of(double) const override { return squares_ / problem_.batch; }
-
-  std::array<double, 2> errors() const override {
-    const auto both = rows_.errors(u_);
-    const bool numbers = std::ranges::all_of(both, [](double x) { return std::isfinite(x); });
-    return numbers ? both : std::array{infinity, infinity};
-  }
-
-  const Rows& rows_;
 };
 
 /// What the replicas share.
@@ -432,23 +262,15 @@ class SharedReplicas {
   }
 
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const {
-    const bool gaussian_noise = !problem_->noise || problem_->noise->gaussian();
-    switch (sampler_) {
-      case Sampler::descent:
-        return std::make_unique<GradientDescent>(*problem_, *coordinates_);
-      case Sampler::exact:
-      case Sampler::batch:
-        return std::make_unique<GaussianReplica>(*problem_, *coordinates_, sampler_ == Sampler::exact, seed, index);
-      case Sampler::block:
-        return std::make_unique<BlockReplica>(*problem_, *coordinates_, perpendicular_, gaussian_noise, seed, index);
-      case Sampler::naive:
-        return std::make_unique<NaiveReplica>(*problem_, *coordinates_, seed, index);
-      case Sampler::rows:
-        return std::make_unique<RowsReplica>(*problem_, *coordinates_, *rows_, seed, index);
-      case Sampler::automatic:
-        break;
-    }
-    return nullptr;
+    const std::size_t size = coordinates_->start.size();
+    std::unique_ptr<BatchGradient> gradient;
+    if (rows_)
+      gradient = row_gradient(*problem_, *rows_, seed, index);
+    else if (sampler_ == Sampler::block)
+      gradient = std::make_unique<BlockGradient>(*problem_, perpendicular_, size, seed, index);
+    else
+      gradient = batch_gradient(*problem_, sampler_, size, seed, index);
+    return std::make_unique<SgdReplica>(*problem_, *coordinates_, rows_ ? &*rows_ : nullptr, std::move(gradient));
   }
 
  private:

@@ -1,7 +1,5 @@
 #include "models/least_squares/linear_methods/simulation.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,10 +8,9 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
-#include "models/ingredients/batch_weights.hpp"
-#include "models/ingredients/data_draw.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
+#include "models/least_squares/batch_gradient.hpp"
 #include "numerics/whole.hpp"
 #include "random/random.hpp"
 
@@ -54,97 +51,6 @@ struct ScaledCoordinates {
   }
 };
 
-/// The mini-batch gradients of one worker.
-class Gradients {
- public:
-  virtual ~Gradients() = default;
-  /// sqrt(lambda) times the gradient of step `step` at w, into g; 0 on null modes.
-  virtual void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) = 0;
-};
-
-class ExactGradients final : public Gradients {
- public:
-  explicit ExactGradients(const ScaledCoordinates& at) : at_(at) {}
-  void draw(std::uint64_t, double, std::span<const double> w, std::span<double> g) override {
-    for (std::size_t i = 0; i < at_.active; ++i) g[i] = at_.eigenvalue[i] * w[i];
-    std::ranges::fill(g.subspan(at_.active), 0.0);
-  }
-
- private:
-  const ScaledCoordinates& at_;
-};
-
-class GaussianGradients final : public Gradients {
- public:
-  GaussianGradients(const LeastSquares& data, const ScaledCoordinates& at, bool collapsed, std::uint64_t seed,
-                    std::uint64_t index)
-      : data_(data),
-        at_(at),
-        collapsed_(collapsed),
-        seed_(seed),
-        index_(index),
-        stream_(seed, index),
-        z_(at.start.size()) {}
-
-  void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) override {
-    if (!weights_ || batch != sized_.batch) {
-      sized_ = data_;
-      sized_.batch = batch;
-      weights_.emplace(batch_weights(sized_, collapsed_, seed_, index_));
-    }
-    weights_->draw(step, at_.excess(w));
-    stream_.seek(step);
-    stream_.normals(z_);
-    const std::size_t n = at_.active;
-    const auto [shrink, noise] =
-        weights_->scalars(1, ingredients::dot(w.first(n), std::span<const double>(z_).first(n)));
-    for (std::size_t i = 0; i < n; ++i) g[i] = at_.eigenvalue[i] * (shrink * w[i] + noise * z_[i]);
-    std::ranges::fill(g.subspan(n), 0.0);
-  }
-
- private:
-  const LeastSquares& data_;
-  const ScaledCoordinates& at_;
-  bool collapsed_;
-  std::uint64_t seed_, index_;
-  random::Stream stream_;
-  std::vector<double> z_;
-  LeastSquares sized_;
-  std::optional<ingredients::BatchWeights> weights_;
-};
-
-class NaiveGradients final : public Gradients {
- public:
-  NaiveGradients(const LeastSquares& data, const ScaledCoordinates& at, std::uint64_t seed, std::uint64_t index)
-      : at_(at),
-        draw_(data.data.law, at.start.size()),
-        stream_(seed, index, 0, random::Purpose::data),
-        labels_(label_noise(data, seed, index)),
-        z_(at.start.size()) {}
-
-  void draw(std::uint64_t step, double batch, std::span<const double> w, std::span<double> g) override {
-    const std::size_t n = at_.active;
-    stream_.seek(step);
-    labels_.seek(step);
-    eps_.resize(static_cast<std::size_t>(batch));
-    labels_.fill(eps_);
-    std::ranges::fill(g, 0.0);
-    const auto z = std::span<const double>(z_).first(n);
-    for (const double eps : eps_) {
-      draw_(stream_, z_);
-      ingredients::add_scaled(ingredients::dot(z, w.first(n)) - eps, z, g.first(n));
-    }
-    for (std::size_t i = 0; i < n; ++i) g[i] *= at_.eigenvalue[i] / batch;
-  }
-
- private:
-  const ScaledCoordinates& at_;
-  ingredients::DataDraw draw_;
-  random::Stream stream_;
-  ingredients::LabelNoise labels_;
-  std::vector<double> eps_, z_;
-};
-
 /// What one replica needs of the simulation.
 struct Setup {
   LinearProblem problem;
@@ -153,16 +59,17 @@ struct Setup {
   std::uint64_t most_workers = 1;
   double limit = 0;
 
-  std::unique_ptr<Gradients> gradients(std::uint64_t seed, std::uint64_t index) const {
-    switch (sampler) {
-      case Sampler::descent:
-        return std::make_unique<ExactGradients>(coordinates);
-      case Sampler::exact:
-      case Sampler::batch:
-        return std::make_unique<GaussianGradients>(*problem.data, coordinates, sampler == Sampler::exact, seed, index);
-      default:
-        return std::make_unique<NaiveGradients>(*problem.data, coordinates, seed, index);
-    }
+  std::unique_ptr<BatchGradient> gradients(std::uint64_t seed, std::uint64_t index) const {
+    return batch_gradient(*problem.data, sampler, coordinates.start.size(), seed, index);
+  }
+  /// Draws a step; g becomes sqrt(lambda) times its gradient at w, 0 on null modes.
+  void draw(BatchGradient& gradients, std::uint64_t step, double batch, std::span<const double> w,
+            std::span<double> g) const {
+    const std::size_t n = coordinates.active;
+    gradients.draw(step, batch, w.first(n), coordinates.excess(w));
+    const Gradient now = gradients.at(1);
+    for (std::size_t i = 0; i < n; ++i) g[i] = coordinates.eigenvalue[i] * now.along(w, i);
+    std::ranges::fill(g.subspan(n), 0.0);
   }
 };
 
@@ -222,7 +129,7 @@ class WorkersReplica final : public LinearReplica {
  private:
   struct Worker {
     std::vector<double> theta, u;
-    std::unique_ptr<Gradients> gradients;
+    std::unique_ptr<BatchGradient> gradients;
   };
 
   double linear_step(std::uint64_t step, bool last, bool recorded) override {
@@ -232,7 +139,7 @@ class WorkersReplica final : public LinearReplica {
     const double eta = rule.learning_rate;
     for (std::size_t w = 0; w < count; ++w) {
       auto& [theta, u, gradients] = workers_[w];
-      gradients->draw(step, rule.batch, theta, g_);
+      setup_.draw(*gradients, step, rule.batch, theta, g_);
       const std::size_t n = theta.size();
       if (rule.has_decay && rule.coupled_decay > 0)
         for (std::size_t i = 0; i < n; ++i) g_[i] += rule.coupled_decay * (theta[i] + target[i]);
@@ -321,7 +228,7 @@ class MatrixReplica final : public LinearReplica {
     const auto& method = *setup_.problem.method;
     method.step(h_, step, position_, phase_);
     combine(phase_.blocks[0].e, at_);
-    gradients_->draw(step, h_("batch"), at_, g_);
+    setup_.draw(*gradients_, step, h_("batch"), at_, g_);
     const auto& lambda = setup_.coordinates.eigenvalue;
     for (std::size_t i = 0; i < setup_.coordinates.active; ++i) g_[i] -= lambda[i] * at_[i];
     move();
@@ -366,7 +273,7 @@ class MatrixReplica final : public LinearReplica {
   }
 
   Layout layout_;
-  std::unique_ptr<Gradients> gradients_;
+  std::unique_ptr<BatchGradient> gradients_;
   std::vector<double> at_, g_;
   std::vector<std::vector<double>> z_;
   solvers::Phase phase_;

@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "models/least_squares/least_squares.hpp"
+#include "models/least_squares/batch_gradient.hpp"
 #include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 
@@ -81,7 +81,7 @@ Functionals reduced(const LeastSquares& p, const std::vector<double>& v, bool co
     excess += u[i] * u[i];
   }
   for (std::size_t r = 0; r < replicas; ++r) {
-    BatchWeights weights = batch_weights(p, collapsed, seed, r);
+    BatchWeights weights = batch_weights(p, p.batch, collapsed, seed, r);
     weights.draw(5, excess);
     Stream stream(seed, r, 5);
     std::vector<double> z(3), g(3);
@@ -128,7 +128,7 @@ TEST_CASE("the noise along v is what the covariance of the gradient demands, dra
   const auto p = problem(3, 0.5, 0.2, true);
   const double excess = 1.7;
   for (std::uint64_t step = 0; step < 20; ++step) {
-    BatchWeights collapsed = batch_weights(p, true, seed, 0), each = batch_weights(p, false, seed, 0);
+    BatchWeights collapsed = batch_weights(p, p.batch, true, seed, 0), each = batch_weights(p, p.batch, false, seed, 0);
     const auto along_v = [&](BatchWeights& weights) {
       weights.draw(step, excess);
       const auto at_0 = weights.scalars(p.batch, 0), at_1 = weights.scalars(p.batch, 1);
@@ -143,7 +143,8 @@ TEST_CASE("the noise along v is what the covariance of the gradient demands, dra
 TEST_CASE("the batch of a step does not depend on the steps before it") {
   for (const bool gaussian : {true, false}) {
     const auto p = problem(3, 0.5, 0.2, gaussian);
-    BatchWeights one_by_one = batch_weights(p, false, seed, 0), at_once = batch_weights(p, false, seed, 0);
+    BatchWeights one_by_one = batch_weights(p, p.batch, false, seed, 0),
+                 at_once = batch_weights(p, p.batch, false, seed, 0);
     for (std::uint64_t step = 0; step <= 5; ++step) one_by_one.draw(step, 1.5);
     at_once.draw(5, 1.5);
     CHECK(one_by_one.scalars(1, 0.3).shrink == at_once.scalars(1, 0.3).shrink);
@@ -154,12 +155,12 @@ TEST_CASE("the batch of a step does not depend on the steps before it") {
 TEST_CASE("no residual, no gradient; and a tiny excess risk gives no overflow") {
   const auto silent = problem(3, 0, 0, true);
   for (const bool collapsed : {true, false}) {
-    BatchWeights weights = batch_weights(silent, collapsed, seed, 0);
+    BatchWeights weights = batch_weights(silent, silent.batch, collapsed, seed, 0);
     weights.draw(0, 0);
     CHECK(weights.scalars(1, 0).shrink * 0 == 0);
     CHECK(weights.scalars(1, 0).noise == 0);
     const auto noisy = problem(3, 1, 0, true);
-    BatchWeights tiny = batch_weights(noisy, collapsed, seed, 0);
+    BatchWeights tiny = batch_weights(noisy, noisy.batch, collapsed, seed, 0);
     tiny.draw(0, 1e-300);
     const auto [shrink, noise] = tiny.scalars(1, 1e-150);
     CHECK(std::isfinite(shrink));
@@ -170,7 +171,7 @@ TEST_CASE("no residual, no gradient; and a tiny excess risk gives no overflow") 
 TEST_CASE("the chunks of a large batch follow one another") {
   // Mean of |w|^2 / B is P + sigma^2, its variance 2 (P + sigma^2)^2 / B.
   const auto large = problem(100'000, 0.5, 0, true);
-  BatchWeights weights = batch_weights(large, false, seed, 0);
+  BatchWeights weights = batch_weights(large, large.batch, false, seed, 0);
   weights.draw(0, 1.5);
   const double norm = weights.scalars(1, 0).noise;  // |w| / B
   const double z = (norm * norm * large.batch - 2) / (2 * std::sqrt(2 / large.batch));

@@ -1,5 +1,5 @@
 // SGD on real rows against its steps written out, on a data set of forty images of three pixels.
-#include "models/least_squares/rows.hpp"
+#include "models/least_squares/batch_gradient.hpp"
 
 #include <doctest/doctest.h>
 #include <unistd.h>

@@ -1,6 +1,7 @@
 // Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
+#include <Eigen/Core>
 #include <algorithm>
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
@@ -18,14 +19,15 @@ namespace {
 
 /// One size of the models of section 4.5, as a user would write it: alpha = 1, beta = .5.
 struct SizeP {
+  double horizon;  ///< T, to be rounded
   double eta = 0.1;
   bool linear = false;
   double batch = 1, sigma2 = 0;
 };
 
-/// (L(x T) - L0)/(L(T) - L0) at the shares x, then L(T) itself. \param horizon  T, to be rounded
-std::vector<double> normalised_at(int p, double horizon, const SizeP& how, const std::vector<double>& x) {
-  const double T = std::round(horizon);
+/// (L(x T) - L0)/(L(T) - L0) at the shares x, then L(T) itself.
+std::vector<double> normalised_at(int p, const SizeP& how, const std::vector<double>& x) {
+  const double T = std::round(how.horizon);
   std::string at;
   for (const double share : x)
     for (const double step : {std::floor(share * T), std::floor(share * T) + 1})
@@ -52,14 +54,18 @@ std::vector<double> normalised_at(int p, double horizon, const SizeP& how, const
   return out;
 }
 
-constexpr double z_star = 0.383265888744;
+/// At the compute-optimal horizon.
+SizeP compute_optimal(int p, bool linear) {
+  constexpr double z_star = 0.383265888744;
+  return {(linear ? 2 : 1) * z_star * p * p / 0.1, 0.1, linear};
+}
 
 /// Delta_det at x over the sizes 16, 32, 64, 128.
-double spread_at(double x, const std::function<double(double)>& horizon, const std::function<SizeP(double)>& how) {
+double spread_at(double x, const std::function<SizeP(int)>& how) {
   std::vector<double> l;
   double mean = 0, squares = 0;
   for (const int p : {16, 32, 64, 128}) {
-    l.push_back(normalised_at(p, horizon(p), how(p), {x}).front());
+    l.push_back(normalised_at(p, how(p), {x}).front());
     mean += l.back() / 4;
   }
   for (const double value : l) squares += (value - mean) * (value - mean) / 4;
@@ -75,56 +81,36 @@ struct GaussianFluctuations {
 };
 
 GaussianFluctuations gaussian_fluctuations(double x, bool linear) {
-  constexpr std::size_t p = 32;
-  const std::size_t T = linear ? 3414 : 1706, at = static_cast<std::size_t>(std::llround(x * static_cast<double>(T)));
-  double tail = boost::math::zeta(3.0);
-  std::vector<double> lambda, m;
-  for (std::size_t j = 1; j <= p; ++j) {
-    tail -= std::pow(static_cast<double>(j), -3);
-    lambda.push_back(std::pow(static_cast<double>(j), -2));
-    m.push_back(-std::pow(static_cast<double>(j), -0.5));
-  }
-  std::vector<double> M(p * p), covariance, mean_at, phi(p, 1.0);
-  for (std::size_t i = 0; i < p * p; ++i) M[i] = m[i / p] * m[i % p];
-  const auto excess = [&] {
-    double P = 0;
-    for (std::size_t i = 0; i < p; ++i) P += lambda[i] * M[i * p + i];
-    return P;
-  };
-  double excess_at = 0;
-  for (std::size_t k = 0;; ++k) {
+  using Vector = Eigen::ArrayXd;
+  using Matrix = Eigen::ArrayXXd;
+  const auto outer = [](const Vector& a, const Vector& b) -> Matrix { return (a.matrix() * b.matrix().transpose()); };
+  const int T = linear ? 3414 : 1706, at = static_cast<int>(std::lround(x * T));
+  const Vector j = Vector::LinSpaced(32, 1, 32), lambda = j.pow(-2);
+  const double tail = boost::math::zeta(3.0) - j.pow(-3).sum();
+  Vector m = -j.pow(-0.5), m_at, phi = Vector::Ones(32);
+  Matrix M = outer(m, m), C_at;
+  const auto loss = [&] { return (lambda * M.matrix().diagonal().array()).sum() + tail; };
+  double loss_at = 0;
+  for (int k = 0;; ++k) {
     if (k == at) {
-      covariance = M;
-      for (std::size_t i = 0; i < p * p; ++i) covariance[i] -= m[i / p] * m[i % p];
-      mean_at = m;
-      excess_at = excess();
+      C_at = M - outer(m, m);
+      m_at = m;
+      loss_at = loss();
     }
     if (k == T) break;
-    const double eta = 0.15 * (linear ? 1 - static_cast<double>(k) / static_cast<double>(T) : 1);
-    const double noise = eta * eta * (excess() + tail);
-    for (std::size_t i = 0; i < p; ++i)
-      for (std::size_t j = 0; j < p; ++j)
-        M[i * p + j] *= (1 - eta * lambda[i]) * (1 - eta * lambda[j]) + eta * eta * lambda[i] * lambda[j];
-    for (std::size_t i = 0; i < p; ++i) {
-      M[i * p + i] += noise * lambda[i];
-      m[i] *= 1 - eta * lambda[i];
-      if (k >= at) phi[i] *= 1 - eta * lambda[i];
-    }
+    const double eta = 0.15 * (linear ? 1 - static_cast<double>(k) / T : 1), noise = eta * eta * loss();
+    const Vector kept = 1 - eta * lambda;
+    M *= outer(kept, kept) + eta * eta * outer(lambda, lambda);
+    M.matrix().diagonal().array() += noise * lambda;
+    m *= kept;
+    if (k >= at) phi *= kept;
   }
-  std::vector<double> last = M;
-  for (std::size_t i = 0; i < p * p; ++i) last[i] -= m[i / p] * m[i % p];
-  const auto moved = [&](const std::vector<double>& C, const std::vector<double>& from, const std::vector<double>& to) {
-    double sum = 0;
-    for (std::size_t i = 0; i < p; ++i)
-      for (std::size_t j = 0; j < p; ++j)
-        sum += lambda[i] * lambda[j] * C[i * p + j] * (2 * C[i * p + j] + 4 * from[i] * to[j]);
-    return sum;
+  const auto moved = [&](const Matrix& C, const Vector& from, const Vector& to) {
+    return (outer(lambda, lambda) * C * (2 * C + 4 * outer(from, to))).sum();
   };
-  std::vector<double> across = covariance;
-  for (std::size_t i = 0; i < p * p; ++i) across[i] *= phi[i % p];
-  const double here = moved(covariance, mean_at, mean_at), end = moved(last, m, m);
-  return {std::sqrt(here) / (excess_at + tail), std::sqrt(end) / (excess() + tail),
-          moved(across, mean_at, m) / std::sqrt(here * end)};
+  const double here = moved(C_at, m_at, m_at), end = moved(M - outer(m, m), m, m);
+  return {std::sqrt(here) / loss_at, std::sqrt(end) / loss(),
+          moved(C_at.rowwise() * phi.transpose(), m_at, m) / std::sqrt(here * end)};
 }
 
 /// A problem of section 5: T = 1000, d = 100, beta = .5, sigma^2 = .25, base .1; its schedule as text of an experiment.
@@ -193,14 +179,12 @@ std::vector<ClosedForm> collapse_closed_forms() {
                 {128, true, {9.15948, 4.70357, 2.51391, 1.81071, 1.28612, 1.09313, 1.01388}, 2.4528726748e-05}};
   for (const auto& c : finite) {
     const std::string name = fmt::format("{}-p{}", c.linear ? "linear" : "constant", c.p);
-    const double horizon = (c.linear ? 2 : 1) * z_star * c.p * c.p / 0.1;
-    const SizeP how{0.1, c.linear, 1, 0};
+    const SizeP how = compute_optimal(c.p, c.linear);
     for (std::size_t i = 0; i < shares.size(); ++i)
       list.printed(fmt::format("{}-{}", name, shares[i]), "(L(x T) - L0)/(L(T) - L0), exact at size p", "4.5",
-                   c.values[i], 5,
-                   [c, horizon, how, x = shares[i]] { return normalised_at(c.p, horizon, how, {x}).front(); });
+                   c.values[i], 5, [c, how, x = shares[i]] { return normalised_at(c.p, how, {x}).front(); });
     list.add_reference(name + "-loss", "L(T) = (P + tail)/2", "4.5", 1e-10,
-                       [c, horizon, how] { return std::pair(c.loss, normalised_at(c.p, horizon, how, {}).back()); });
+                       [c, how] { return std::pair(c.loss, normalised_at(c.p, how, {}).back()); });
   }
   const struct {
     bool linear;
@@ -210,64 +194,33 @@ std::vector<ClosedForm> collapse_closed_forms() {
   for (const auto& s : spreads)
     for (std::size_t i = 0; i < shares.size(); ++i)
       list.printed(fmt::format("spread-{}-{}", s.linear ? "linear" : "constant", shares[i]),
-                   "std over p = 16, 32, 64, 128 of l, over its mean", "4.5", s.values[i], 4, [s, x = shares[i]] {
-                     return spread_at(
-                         x, [s](double p) { return (s.linear ? 2 : 1) * z_star * p * p / 0.1; },
-                         [s](double) {
-                           return SizeP{0.1, s.linear, 1, 0};
-                         });
-                   });
+                   "std over p = 16, 32, 64, 128 of l, over its mean", "4.5", s.values[i], 4,
+                   [s, x = shares[i]] { return spread_at(x, [s](int p) { return compute_optimal(p, s.linear); }); });
   // What breaks it: eta = .3, T = .25 p^2/eta (twice that under linear decay), altered so that p = 64 stays what it was.
-  const auto T = [](double p) { return 0.25 * p * p / 0.3; };
-  const auto twice = [T](double p) { return 2 * T(p); };
-  const auto plain = [](double) { return SizeP{0.3, false, 1, 0}; };
   const struct {
     const char* name;
-    std::function<double(double)> horizon;
-    std::function<SizeP(double)> how;
-    double values[4];
-    int decimals[4];
-  } broken[] = {{"good", T, plain, {.034, .017, .011, .006}, {3, 3, 3, 3}},
-                {"steps-p1", [T](double p) { return T(64) * p / 64; }, plain, {.215, .190, .143, .087}, {3, 3, 3, 3}},
-                {"steps-fixed", [T](double) { return T(64); }, plain, {.520, .399, .264, .144}, {3, 3, 3, 3}},
-                {"steps-p2.5",
-                 [T](double p) { return T(64) * std::pow(p / 64, 2.5); },
-                 plain,
-                 {.093, .065, .048, .030},
-                 {3, 3, 3, 3}},
-                {"rate-falls",
-                 twice,
-                 [](double p) {
-                   return SizeP{0.3 / std::sqrt(p / 64), true, 1, 0};
-                 },
-                 {.960, .301, .114, .040},
-                 {3, 3, 3, 3}},
-                {"label-noise",
-                 T,
-                 [](double) {
-                   return SizeP{0.3, false, 1, 0.05};
-                 },
-                 {.479, .165, .074, .032},
-                 {3, 3, 3, 3}},
-                {"label-noise-linear",
-                 twice,
-                 [](double) {
-                   return SizeP{0.3, true, 1, 0.05};
-                 },
-                 {.654, .727, .718, .666},
-                 {3, 3, 3, 3}},
-                {"label-noise-batch",
-                 T,
-                 [](double p) {
-                   return SizeP{0.3, false, std::max(1.0, p * p / 256), 0.05};
-                 },
-                 {.015, .0024, .0024, .0014},
-                 {3, 4, 4, 4}}};
+    double steps, rate;  ///< powers of p/64
+    bool linear, larger_batch;
+    double sigma2, values[4];
+  } broken[] = {{"good", 2, 0, false, false, 0, {.034, .017, .011, .006}},
+                {"steps-p1", 1, 0, false, false, 0, {.215, .190, .143, .087}},
+                {"steps-fixed", 0, 0, false, false, 0, {.520, .399, .264, .144}},
+                {"steps-p2.5", 2.5, 0, false, false, 0, {.093, .065, .048, .030}},
+                {"rate-falls", 2, -0.5, true, false, 0, {.960, .301, .114, .040}},
+                {"label-noise", 2, 0, false, false, 0.05, {.479, .165, .074, .032}},
+                {"label-noise-linear", 2, 0, true, false, 0.05, {.654, .727, .718, .666}},
+                {"label-noise-batch", 2, 0, false, true, 0.05, {.015, .0024, .0024, .0014}}};
   const double at[] = {0.1, 0.3, 0.5, 0.7};
   for (const auto& b : broken)
     for (std::size_t i = 0; i < 4; ++i)
       list.printed(fmt::format("breaking-{}-{}", b.name, at[i]), "Delta_det(x), p = 16, 32, 64, 128", "4.5",
-                   b.values[i], b.decimals[i], [b, x = at[i]] { return spread_at(x, b.horizon, b.how); });
+                   b.values[i], b.values[i] < 0.005 ? 4 : 3, [b, x = at[i]] {
+                     return spread_at(x, [b](int p) {
+                       const double size = p / 64.0, horizon = 0.25 * 64 * 64 / 0.3 * std::pow(size, b.steps);
+                       return SizeP{(b.linear ? 2 : 1) * horizon, 0.3 * std::pow(size, b.rate), b.linear,
+                                    b.larger_batch ? std::max(1.0, p * p / 256.0) : 1, b.sigma2};
+                     });
+                   });
   const char* schedules[][2] = {{"constant", "kind = 'constant'"},
                                 {"linear", "kind = 'linear'"},
                                 {"cosine", "kind = 'cosine'"},

@@ -16,6 +16,7 @@
 #include "models/ingredients/schedule_search/families.hpp"
 #include "models/least_squares/additive_noise.hpp"
 #include "models/least_squares/closed_forms.hpp"
+#include "spectra/formulas.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -94,6 +95,11 @@ double tuned_loss(const RateObjective& J, double (*shape)(double)) {
   return ingredients::best_base(J, rates(J.steps(), 1, shape), INFINITY).loss;
 }
 
+/// By how many percent a shape, its base tuned, ends above the optimum.
+double gap(const RateObjective& J, const Optimum& best, double (*shape)(double)) {
+  return 100 * (tuned_loss(J, shape) / best.loss - 1);
+}
+
 void add_fixed(ClosedFormList& table) {
   struct Fixed {
     const char *name, *optimizer;
@@ -118,17 +124,10 @@ void add_fixed(ClosedFormList& table) {
                   });
 }
 
-/// Label noise is all the noise: alpha = 1, beta = 1/2, 20000 modes, noise .25.
-const AdditiveNoise& of_label_noise_alone() {
-  static const AdditiveNoise theory = [] {
-    std::vector<double> lambda, power;
-    for (int j = 1; j <= 20000; ++j) {
-      lambda.push_back(std::pow(j, -2.0));
-      power.push_back(1.0 / j);
-    }
-    return AdditiveNoise(lambda, std::vector<double>(lambda.size(), 1.0), power, 0.25);
-  }();
-  return theory;
+/// Label noise is all the noise: alpha = 1, beta = 1/2, noise .25.
+AdditiveNoise of_label_noise(int dimension) {
+  const spectra::Spectrum s = spectra::power_law(dimension, 1, 0.5);
+  return {s.eigenvalue, s.multiplicity, s.target_power, 0.25};
 }
 
 void add_local_slopes(ClosedFormList& table) {
@@ -141,7 +140,8 @@ void add_local_slopes(ClosedFormList& table) {
         Row{"root", 0.5, -0.5793, -0.5845, 0.00234168}, Row{"linear", 1, -0.6175, -0.6243, 0.00183813},
         Row{"square", 2, -0.6441, -0.6501, 0.00164913}, Row{"cube", 3, -0.6522, -0.6571, 0.00169886}}) {
     const auto loss = [p = row.p](double T) {
-      return p < 0 ? of_label_noise_alone().optimum(T).loss : of_label_noise_alone().polynomial(T, p);
+      static const AdditiveNoise theory = of_label_noise(20000);
+      return p < 0 ? theory.optimum(T).loss : theory.polynomial(T, p);
     };
     table.printed(fmt::format("label-noise-{}-loss", row.name), "(1 - t/T)^p of the best base, T = 1e4", "3.4",
                   row.at_first, 8, [loss] { return loss(1e4); });
@@ -156,20 +156,12 @@ void add_optimum(ClosedFormList& table) {
   struct Known {
     int batch;
     double loss, greedy, peak, at;
-    std::vector<double> rates;
+    std::array<double, 5> rates;
   };
-  for (const Known& known : {Known{1,
-                                   0.016118200088,
-                                   0.0305600831,
-                                   0.26044140,
-                                   18,
-                                   {0.15161491, 0.25113280, 0.17267210, 0.05750790, 0.01115457}},
-                             Known{8,
-                                   0.004147903385,
-                                   0.0141888717,
-                                   1.0979889,
-                                   9,
-                                   {0.58508491, 1.09758452, 0.69200868, 0.17793723, 0.01643330}}}) {
+  constexpr std::array one{0.15161491, 0.25113280, 0.17267210, 0.05750790, 0.01115457};
+  constexpr std::array eight{0.58508491, 1.09758452, 0.69200868, 0.17793723, 0.01643330};
+  for (const Known& known : {Known{1, 0.016118200088, 0.0305600831, 0.26044140, 18, one},
+                             Known{8, 0.004147903385, 0.0141888717, 1.0979889, 9, eight}}) {
     const std::string of = fmt::format("R1, B = {}: ", known.batch), tail = fmt::format("-{}", known.batch);
     const std::string optimizer = batch(known.batch);
     table.printed("optimum" + tail, of + "P_T of the optimal schedule", "3.5", known.loss, 12,
@@ -195,33 +187,24 @@ void add_optimum(ClosedFormList& table) {
                     const std::vector<double> h = r1(batch(size))->path(r1_optimum(batch(size)).rates).injected;
                     return h[static_cast<std::size_t>(k)] / h[150];
                   });
-  struct Longer {
-    const char* name;
-    double value;
-    int decimals;
-    double (*of)(const RateObjective&, const Optimum&);
-  };
-  const auto longer = [] {
-    static const Objective J = objective(power_law(200, 0.5), 0.25, "", 1000);
-    return J;
-  };
-  for (const Longer& l :
-       {Longer{"loss", 0.0072679563305, 13, [](const RateObjective&, const Optimum&o) { return o.loss; }},
-        Longer{"peak", 0.2114697, 7, [](const RateObjective&, const Optimum&o) { return peak_of(o.rates).first; }},
-        Longer{"peak-step", 35, 0, [](const RateObjective&, const Optimum&o) { return peak_of(o.rates).second; }},
-        Longer{"first", 0.11136, 5, [](const RateObjective&, const Optimum&o) { return o.rates.front(); }},
-        Longer{"last", 0.00413, 5, [](const RateObjective&, const Optimum&o) { return o.rates.back(); }},
-        Longer{"linear-gap", 7.82, 2,
-               [](const RateObjective&J, const Optimum&o) { return 100 * (tuned_loss(J, straight) / o.loss - 1); }},
-        Longer{"cosine-gap", 6.62, 2,
-               [](const RateObjective&J, const Optimum&o) { return 100 * (tuned_loss(J, half_cosine) / o.loss - 1); }},
-        Longer{"constant-gap", 99.1, 1,
-               [](const RateObjective&J, const Optimum&o) { return 100 * (tuned_loss(J, level) / o.loss - 1); }}})
-    table.printed(fmt::format("optimum-long-{}", l.name), "the optimum at d = 200, T = 1000, B = 1", "3.5", l.value,
-                  l.decimals, [l, longer] {
-                    static const Optimum best = optimum_of(*longer());
-                    return l.of(*longer(), best);
+  using J = const RateObjective&;
+  using O = const Optimum&;
+  const auto longer = [&](const char* name, double value, int decimals, double (*of)(J, O)) {
+    table.printed(fmt::format("optimum-long-{}", name), "the optimum at d = 200, T = 1000, B = 1", "3.5", value,
+                  decimals, [of] {
+                    static const Objective objective_ = objective(power_law(200, 0.5), 0.25, "", 1000);
+                    static const Optimum best = optimum_of(*objective_);
+                    return of(*objective_, best);
                   });
+  };
+  longer("loss", 0.0072679563305, 13, [](J, O best) { return best.loss; });
+  longer("peak", 0.2114697, 7, [](J, O best) { return peak_of(best.rates).first; });
+  longer("peak-step", 35, 0, [](J, O best) { return peak_of(best.rates).second; });
+  longer("first", 0.11136, 5, [](J, O best) { return best.rates.front(); });
+  longer("last", 0.00413, 5, [](J, O best) { return best.rates.back(); });
+  longer("linear-gap", 7.82, 2, [](J loss, O best) { return gap(loss, best, straight); });
+  longer("cosine-gap", 6.62, 2, [](J loss, O best) { return gap(loss, best, half_cosine); });
+  longer("constant-gap", 99.1, 1, [](J loss, O best) { return gap(loss, best, level); });
 }
 
 /// Section 3.5: the best of every family on its grid.
@@ -263,9 +246,8 @@ void add_decay_and_momentum(ClosedFormList& table) {
     const auto over_peak = [](std::size_t k) {
       return [k](const std::string&, const Optimum& o) { return o.rates[k] / peak_of(o.rates).first; };
     };
-    const auto gap = [](double (*shape)(double)) {
-      return
-          [shape](const std::string& of, const Optimum& o) { return 100 * (tuned_loss(*r1(of), shape) / o.loss - 1); };
+    const auto gap_of = [](double (*shape)(double)) {
+      return [shape](const std::string& of, const Optimum& o) { return gap(*r1(of), o, shape); };
     };
     pinned("loss", d.loss, 10, [](const std::string&, const Optimum& o) { return o.loss; });
     if (d.peak_at > 0)
@@ -276,9 +258,9 @@ void add_decay_and_momentum(ClosedFormList& table) {
     pinned("middle-over-peak", d.middle, 4, over_peak(150));
     pinned("late-over-peak", d.late, 4, over_peak(240));
     pinned("last-over-peak", d.last, 4, over_peak(299));
-    pinned("gap-constant", d.gap_constant, 1, gap(level));
-    pinned("gap-linear", d.gap_linear, 2, gap(straight));
-    pinned("gap-cosine", d.gap_cosine, 2, gap(half_cosine));
+    pinned("gap-constant", d.gap_constant, 1, gap_of(level));
+    pinned("gap-linear", d.gap_linear, 2, gap_of(straight));
+    pinned("gap-cosine", d.gap_cosine, 2, gap_of(half_cosine));
   }
   struct Heavy {
     double mu, linear, base, constant;
@@ -340,25 +322,15 @@ void add_additive_noise(ClosedFormList& table) {
     const char* name;
     int d, steps;
     double loss, run;
-    int run_decimals;
-  };
-  const auto theory = [](int d) {
-    std::vector<double> lambda, power;
-    for (int j = 1; j <= d; ++j) {
-      lambda.push_back(std::pow(j, -2.0));
-      power.push_back(1.0 / j);
-    }
-    return AdditiveNoise(lambda, std::vector<double>(lambda.size(), 1.0), power, 0.25);
   };
   for (const Known& k :
-       {Known{"300", 100, 300, 0.01410957, 0.01759127, 8}, Known{"1000", 200, 1000, 0.00672887, 0.00744317, 8}}) {
+       {Known{"300", 100, 300, 0.01410957, 0.01759127}, Known{"1000", 200, 1000, 0.00672887, 0.00744317}}) {
     table.printed(fmt::format("additive-noise-{}", k.name),
                   fmt::format("(3.7) at d = {}, T = {}, alpha = 1, beta = .5, sigma^2 = .25", k.d, k.steps), "3.4",
-                  k.loss, 8, [k, theory] { return theory(k.d).optimum(k.steps).loss; });
+                  k.loss, 8, [k] { return of_label_noise(k.d).optimum(k.steps).loss; });
     table.printed(fmt::format("additive-noise-run-{}", k.name),
-                  "its rates, in the middle of each step, in the exact recursion (1.1): P_T", "3.4", k.run,
-                  k.run_decimals, [k, theory] {
-                    const AdditiveNoise known = theory(k.d);
+                  "its rates, in the middle of each step, in the exact recursion (1.1): P_T", "3.4", k.run, 8, [k] {
+                    const AdditiveNoise known = of_label_noise(k.d);
                     const AdditiveNoise::Optimum best = known.optimum(k.steps);
                     std::vector<double> eta;
                     for (int i = 0; i < k.steps; ++i) eta.push_back(known.rate(best, k.steps, i + 0.5));
@@ -366,7 +338,7 @@ void add_additive_noise(ClosedFormList& table) {
                   });
   }
   table.printed("additive-noise-tau", "(3.7) on R1: tau = sum of the best rates", "3.4", 45.35008, 5,
-                [theory] { return theory(100).optimum(300).tau; });
+                [] { return of_label_noise(100).optimum(300).tau; });
 }
 
 }  // namespace

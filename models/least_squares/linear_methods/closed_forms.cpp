@@ -1,8 +1,8 @@
 // Built at -O1: nothing here takes time.
 #include <fmt/format.h>
 
-#include <array>
 #include <cmath>
+#include <string>
 
 #include "models/least_squares/closed_forms.hpp"
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
@@ -22,46 +22,50 @@ struct Reference {
   double P1, P8, P24, worker, steady, perron;
 };
 
-const std::vector<Reference>& references() {
-  static const std::vector<Reference> list{
-      {"la", "lookahead", "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 0.7", .6399826716, .1075997570,
-       .0456553998, .0494283228, .0088763407, .1710891719},
-      {"la-hi", "lookahead", "learning_rate = 0.05\ninner_steps = 8\nouter_learning_rate = 1.4", .7212546133,
-       .1365747692, .0560958355, .0555922073, .0058272131, .1000266174},
-      {"diloco", "la-diloco", "learning_rate = 0.15\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.9",
-       .4493040978, .0734844808, .0293200956, .0368427425, .0027505470, .0926514574},
-      {"diloco-hi", "la-diloco", "learning_rate = 0.06\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 1.6",
-       .5095698686, .0939754259, .0373547611, .0391279640, .0019385275, .0437753052},
-      {"sla-hb", "sla",
-       "learning_rate = 0.08\ninner_steps = 8\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
-       "outer_momentum_kind = 'heavy-ball'",
-       1.1814212213, .1904653010, .0467542388, .0470404017, .0027457141, .0538711761},
-      {"sla-nes", "sla",
-       "learning_rate = 0.08\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
-       "outer_momentum_kind = 'nesterov'",
-       .9921654411, .1351816715, .0432893889, .0466751124, .0013032249, .0401675148},
-      {"stack", "sla",
-       "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
-       "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'",
-       .9047303867, .1235702266, .0453437866, .0472656266, .0013021906, .0301972719},
-      {"stack-p", "sla",
-       "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
-       "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'\npersistent = true",
-       .9047303867, .0924792917, .0330134820, .0348864311, .0017871121, .0434192571},
-      {"stack-hb", "sla",
-       "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
-       "0.6\nouter_momentum_kind = 'heavy-ball'\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\npersistent = true",
-       1.1239729100, .1214734562, .0334861762, .0351879621, .0018879993, .0433577651}};
-  return list;
+constexpr Reference references[] = {
+    {"la", "lookahead", "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 0.7", .6399826716, .1075997570,
+     .0456553998, .0494283228, .0088763407, .1710891719},
+    {"la-hi", "lookahead", "learning_rate = 0.05\ninner_steps = 8\nouter_learning_rate = 1.4", .7212546133, .1365747692,
+     .0560958355, .0555922073, .0058272131, .1000266174},
+    {"diloco", "la-diloco", "learning_rate = 0.15\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.9",
+     .4493040978, .0734844808, .0293200956, .0368427425, .0027505470, .0926514574},
+    {"diloco-hi", "la-diloco", "learning_rate = 0.06\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 1.6",
+     .5095698686, .0939754259, .0373547611, .0391279640, .0019385275, .0437753052},
+    {"sla-hb", "sla",
+     "learning_rate = 0.08\ninner_steps = 8\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
+     "outer_momentum_kind = 'heavy-ball'",
+     1.1814212213, .1904653010, .0467542388, .0470404017, .0027457141, .0538711761},
+    {"sla-nes", "sla",
+     "learning_rate = 0.08\ninner_steps = 8\nworkers = 4\nouter_learning_rate = 0.3\nouter_momentum = 0.7\n"
+     "outer_momentum_kind = 'nesterov'",
+     .9921654411, .1351816715, .0432893889, .0466751124, .0013032249, .0401675148},
+    {"stack", "sla",
+     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
+     "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'",
+     .9047303867, .1235702266, .0453437866, .0472656266, .0013021906, .0301972719},
+    {"stack-p", "sla",
+     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
+     "0.6\nouter_momentum_kind = 'nesterov'\nmomentum = 0.8\nmomentum_kind = 'nesterov'\npersistent = true",
+     .9047303867, .0924792917, .0330134820, .0348864311, .0017871121, .0434192571},
+    {"stack-hb", "sla",
+     "learning_rate = 0.03\ninner_steps = 8\nworkers = 2\nbatch = 2\nouter_learning_rate = 0.3\nouter_momentum = "
+     "0.6\nouter_momentum_kind = 'heavy-ball'\nmomentum = 0.8\nmomentum_kind = 'heavy-ball'\npersistent = true",
+     1.1239729100, .1214734562, .0334861762, .0351879621, .0018879993, .0433577651}};
+
+/// Of problem R.
+LinearProblem of(const Reference& r) {
+  return problem_of(problem_R(), r.method, r.optimizer);
+}
+double on_R(const std::string& method, const std::string& optimizer, std::uint64_t step) {
+  return observed(problem_of(problem_R(), method, optimizer), step);
 }
 
 void add_references(ClosedFormList& table) {
   const std::string source = two_phase("10");
-  for (const Reference& r : references()) {
-    const auto problem = [r] { return problem_of(problem_R(), r.method, r.optimizer); };
+  for (const Reference& r : references) {
     const auto entry = [&](const char* what, double value, auto evaluate) {
       table.printed(fmt::format("{}-{}", r.name, what), "reference value, problem R", source, value, 10,
-                    [problem, evaluate] { return evaluate(problem()); });
+                    [r, evaluate] { return evaluate(of(r)); });
     };
     entry("P1", r.P1, [](const LinearProblem& p) { return observed(p, 8); });
     entry("P8", r.P8, [](const LinearProblem& p) { return observed(p, 64); });
@@ -78,7 +82,7 @@ void add_references(ClosedFormList& table) {
     // 11. Linear in (start, sigma^2).
     table.add(fmt::format("{}-linearity", r.name), "P(b_0, sigma^2) = P(b_0, 0) + P(0, sigma^2)", two_phase("9.11"),
               1e-13, [r] {
-                const auto p = problem_of(problem_R(), r.method, r.optimizer);
+                const auto p = of(r);
                 LinearRecursion start(p, {true, true, false}), labels(p, {false, true, true});
                 start.advance(80);
                 labels.advance(80);
@@ -93,12 +97,12 @@ void add_references(ClosedFormList& table) {
                 auto scaled = problem_of(data_of(s, 0.05 * c), r.method, r.optimizer);
                 auto& h = scaled.hyperparameters;
                 h.set("learning_rate", h("learning_rate") / c);
-                return Pair(c * observed(problem_of(problem_R(), r.method, r.optimizer), 80), observed(scaled, 80));
+                return Pair(c * observed(of(r), 80), observed(scaled, 80));
               });
     // 4. Many workers or a large batch leave the squared mean.
     table.add(fmt::format("{}-large-batch", r.name), "B -> inf: P_k is the squared mean error", two_phase("9.4"), 1e-10,
               [r] {
-                auto p = problem_of(problem_R(), r.method, r.optimizer);
+                auto p = of(r);
                 LinearRecursion mean(p, {true, false, false});
                 mean.advance(80);
                 p.hyperparameters.set("batch", 1e12);
@@ -106,25 +110,18 @@ void add_references(ClosedFormList& table) {
               });
   }
   table.printed("diloco-worker-average", "reference value, problem R", source, .0295446857, 10,
-                [] { return observed(problem_of(problem_R(), "la-diloco", references()[2].optimizer), 192, 4); });
+                [] { return observed(of(references[2]), 192, 4); });
   table.printed("stack-p-worker-average", "reference value, problem R", source, .0332351032, 10,
-                [] { return observed(problem_of(problem_R(), "sla", references()[7].optimizer), 192, 4); });
-  const auto amplification = [](std::size_t i) {
-    const auto& r = references()[i];
-    return solvers::Renewal(periodic(problem_of(problem_R(), r.method, r.optimizer))).steady(0.05).amplification;
-  };
+                [] { return observed(of(references[7]), 192, 4); });
+  const auto renewal = [](std::size_t i) { return solvers::Renewal(periodic(of(references[i]))); };
   table.printed("la-amplification", "Lambda = 1 + P_inf/sigma^2", source, 1.1775268138, 10,
-                [=] { return amplification(0); });
+                [=] { return renewal(0).steady(0.05).amplification; });
   table.printed("diloco-amplification", "Lambda = 1 + P_inf/sigma^2", source, 1.0550109394, 10,
-                [=] { return amplification(2); });
-  const auto radius = [](std::size_t i) {
-    const auto& r = references()[i];
-    return solvers::Renewal(periodic(problem_of(problem_R(), r.method, r.optimizer))).largest_radius();
-  };
+                [=] { return renewal(2).steady(0.05).amplification; });
   table.printed("la-mode-radius", "largest radius of a mode's own map", source, .9989916596, 10,
-                [=] { return radius(0); });
+                [=] { return renewal(0).largest_radius(); });
   table.printed("stack-p-mode-radius", "largest radius of a mode's own map", source, .9989188698, 10,
-                [=] { return radius(7); });
+                [=] { return renewal(7).largest_radius(); });
 
   struct Threshold {
     const char* name;
@@ -149,19 +146,11 @@ void add_references(ClosedFormList& table) {
     table.printed(fmt::format("eta-max-{}", t.name), "rho(G(1)) = 1", source, t.value, 10,
                   [t] { return stability_threshold(problem_of(problem_R(), t.method, t.optimizer), "learning_rate"); });
 
+  const char* two = "learning_rate = 0.05\ninner_steps = 16\nworkers = 2\nouter_learning_rate = 0.7";
   table.printed("inner-flow", "a' = -2 eta l a + (eta^2 l/B)(P + sigma^2) inside a round", two_phase("3.2, 10"),
-                .1033687654, 10, [] {
-                  return inner_flow(problem_of(problem_R(), "la-diloco",
-                                               "learning_rate = 0.05\ninner_steps = 16\nworkers = 2\n"
-                                               "outer_learning_rate = 0.7"),
-                                    10)
-                      .back();
-                });
-  table.printed("inner-flow-exact", "exact recursion of the same", source, .1032075224, 10, [] {
-    return observed(problem_of(problem_R(), "la-diloco",
-                               "learning_rate = 0.05\ninner_steps = 16\nworkers = 2\nouter_learning_rate = 0.7"),
-                    160);
-  });
+                .1033687654, 10, [two] { return inner_flow(problem_of(problem_R(), "la-diloco", two), 10).back(); });
+  table.printed("inner-flow-exact", "exact recursion of the same", source, .1032075224, 10,
+                [two] { return on_R("la-diloco", two, 160); });
 }
 
 void add_isotropic(ClosedFormList& table) {
@@ -221,47 +210,28 @@ void add_isotropic(ClosedFormList& table) {
 
 // The identities between methods (docs/theory/two-phase.md, section 9).
 void add_identities(ClosedFormList& table) {
-  const auto sgd = [](double eta, double batch) {
-    return problem_of(problem_R(), "sgd", fmt::format("learning_rate = {}\nbatch = {:.1f}", eta, batch));
+  const auto sgd = [](double eta, double batch, std::uint64_t step) {
+    return on_R("sgd", fmt::format("learning_rate = {}\nbatch = {:.1f}", eta, batch), step);
   };
   table.add("lookahead-xi-1", "M = 1, xi = 1, no momentum: SGD after kH steps", two_phase("9.1"), 1e-14, [=] {
-    return Pair(observed(sgd(.15, 1), 64),
-                observed(problem_of(problem_R(), "lookahead",
-                                    "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 1.0"),
-                         64));
+    const char* whole = "learning_rate = 0.15\ninner_steps = 8\nouter_learning_rate = 1.0";
+    return Pair(sgd(.15, 1, 64), on_R("lookahead", whole, 64));
   });
   table.add("local-sgd-H-1", "H = 1: LA-DiLoCo(M, B, eta, xi) = SGD(xi eta, batch M B)", two_phase("9.2"), 1e-13, [=] {
-    return Pair(observed(sgd(.15 * .9, 8), 40),
-                observed(problem_of(problem_R(), "la-diloco",
-                                    "learning_rate = 0.15\nbatch = 2\nworkers = 4\ninner_steps = 1\n"
-                                    "outer_learning_rate = 0.9"),
-                         40));
+    const char* local = "learning_rate = 0.15\nbatch = 2\nworkers = 4\ninner_steps = 1\nouter_learning_rate = 0.9";
+    return Pair(sgd(.15 * .9, 8, 40), on_R("la-diloco", local, 40));
   });
-  for (const char* kind : {"heavy-ball", "nesterov"}) {
-    const auto momentum = [kind] {
-      return observed(
-          problem_of(problem_R(), "momentum",
-                     fmt::format("learning_rate = {}\nmomentum = 0.7\nmomentum_kind = '{}'", .08 * .3, kind)),
-          40);
+  for (const std::string kind : {"heavy-ball", "nesterov"}) {
+    const std::string short_rounds = "learning_rate = 0.08\ninner_steps = 1\nouter_learning_rate = 0.3\n";
+    const std::string buffer = "momentum = 0.7\nmomentum_kind = '" + kind + "'\n";
+    const std::string outer = "outer_momentum = 0.7\nouter_momentum_kind = '" + kind + "'\n";
+    const auto momentum = [buffer] {
+      return on_R("momentum", fmt::format("learning_rate = {}\n{}", .08 * .3, buffer), 40);
     };
-    table.add(fmt::format("outer-momentum-H-1-{}", kind), "H = 1, outer momentum: SGD with that momentum at lr xi eta",
-              two_phase("9.3"), 1e-12, [=] {
-                return Pair(momentum(), observed(problem_of(problem_R(), "sla",
-                                                            fmt::format("learning_rate = 0.08\ninner_steps = 1\n"
-                                                                        "outer_learning_rate = 0.3\nouter_momentum = "
-                                                                        "0.7\nouter_momentum_kind = '{}'",
-                                                                        kind)),
-                                                 40));
-              });
-    table.add(fmt::format("inner-momentum-H-1-{}", kind), "H = 1, persistent inner momentum: the same",
-              two_phase("9.3"), 1e-12, [=] {
-                return Pair(momentum(), observed(problem_of(problem_R(), "sla",
-                                                            fmt::format("learning_rate = 0.08\ninner_steps = 1\n"
-                                                                        "outer_learning_rate = 0.3\nmomentum = 0.7\n"
-                                                                        "momentum_kind = '{}'\npersistent = true",
-                                                                        kind)),
-                                                 40));
-              });
+    table.add("outer-momentum-H-1-" + kind, "H = 1, outer momentum: SGD with that momentum at lr xi eta",
+              two_phase("9.3"), 1e-12, [=] { return Pair(momentum(), on_R("sla", short_rounds + outer, 40)); });
+    table.add("inner-momentum-H-1-" + kind, "H = 1, persistent inner momentum: the same", two_phase("9.3"), 1e-12,
+              [=] { return Pair(momentum(), on_R("sla", short_rounds + buffer + "persistent = true", 40)); });
   }
   table.add("many-workers", "M -> inf: P_k = sum l (1 - F)^{2k} b_0", two_phase("9.4"), 1e-10, [] {
     const auto data = problem_R();
@@ -270,10 +240,8 @@ void add_identities(ClosedFormList& table) {
       const double l = data->spectrum.eigenvalue[a], F = .9 * (1 - std::pow(1 - .15 * l, 8));
       P += l * std::pow(1 - F, 20) * data->initial_power[a];
     }
-    return Pair(P, observed(problem_of(data, "la-diloco",
-                                       "learning_rate = 0.15\ninner_steps = 8\nworkers = 1e12\n"
-                                       "outer_learning_rate = 0.9"),
-                            80));
+    const char* many = "learning_rate = 0.15\ninner_steps = 8\nworkers = 1e12\nouter_learning_rate = 0.9";
+    return Pair(P, on_R("la-diloco", many, 80));
   });
   table.add("frozen", "xi = 0: nothing moves", two_phase("9.5"), 1e-14, [] {
     const auto p = problem_of(problem_R(), "la-diloco", "learning_rate = 0.15\nouter_learning_rate = 0.0");
@@ -308,7 +276,7 @@ void add_identities(ClosedFormList& table) {
     }
     double P = 0;
     for (std::size_t i = 0; i < b.size(); ++i) P += data->spectrum.eigenvalue[i] * b[i];
-    return Pair(P, observed(problem_of(data, "la-diloco", references()[2].optimizer), 96));
+    return Pair(P, observed(of(references[2]), 96));
   });
   table.printed("rademacher", "x = K^(1/2) z with z = +-1 (kurtosis 1), printed value", two_phase("9.16"), .245841, 6,
                 [] {

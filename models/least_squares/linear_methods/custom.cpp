@@ -226,15 +226,12 @@ LinearMethod custom_method() {
     const auto& run = compiled(h)->at(position);
     return run.first + run.steps - position;
   };
-  method.step = [](const Hyperparameters& h, std::uint64_t, std::uint64_t position, solvers::Phase& out) {
-    out = compiled(h)->at(position).noisy;
-    for (auto& block : out.blocks) block.omega /= h("batch");
-  };
-  method.sync = [](const Hyperparameters& h, std::uint64_t, std::uint64_t position, bool, solvers::Phase& out) {
+  method.phases = [](const Hyperparameters& h, std::uint64_t, std::uint64_t position, StepPhases& out) {
     const auto& run = compiled(h)->at(position);
-    if (!run.sync || position + 1 != run.first + run.steps) return false;
-    out = *run.sync;
-    return true;
+    out.noisy = run.noisy;
+    for (auto& block : out.noisy.blocks) block.omega /= h("batch");
+    out.has_sync = run.sync && position + 1 == run.first + run.steps;
+    if (out.has_sync) out.sync = *run.sync;
   };
   return method;
 }

@@ -214,10 +214,10 @@ std::vector<solvers::GramPhase> LinearVariance::phases(std::uint64_t step, std::
   end_ = begin + method.period(h);
   if (step > begin) h.seek(static_cast<double>(step), false);
   const WorkerCoordinates coordinates(layout_, workers_);
-  solvers::Phase phase;
-  method.step(h, step, step - begin, phase);
-  std::vector<solvers::GramPhase> out{coordinates.phase(phase, h("batch"))};
-  if (method.sync(h, step, step - begin, step + 1 >= end_, phase)) out.push_back(coordinates.phase(phase, h("batch")));
+  StepPhases now;
+  method.phases(h, step, step - begin, now);
+  std::vector<solvers::GramPhase> out{coordinates.phase(now.noisy, h("batch"))};
+  if (now.has_sync) out.push_back(coordinates.phase(now.sync, h("batch")));
   return out;
 }
 
@@ -264,11 +264,10 @@ double LinearVariance::work(const LinearProblem& problem, double steps, double m
   if (!problem.data->data.gaussian())
     return solvers::ProductCovariance::work(static_cast<double>(coordinates.size()), modes) * steps *
            (1 + 1 / static_cast<double>(period));
-  solvers::Phase phase;
-  method.step(h, 0, 0, phase);
-  double work = one.work(coordinates.phase(phase, h("batch")));
-  if (method.sync(h, period - 1, period - 1, true, phase))
-    work += one.work(coordinates.phase(phase, h("batch"))) / static_cast<double>(period);
+  StepPhases last;
+  method.phases(h, period - 1, period - 1, last);
+  double work = one.work(coordinates.phase(last.noisy, h("batch")));
+  if (last.has_sync) work += one.work(coordinates.phase(last.sync, h("batch"))) / static_cast<double>(period);
   return work * steps * modes * modes;
 }
 

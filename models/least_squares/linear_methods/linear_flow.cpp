@@ -18,16 +18,16 @@ solvers::Phase only_phase(const LinearProblem& problem) {
   const LinearMethod& method = *problem.method;
   Hyperparameters h = problem.hyperparameters;
   h.seek(0);
-  solvers::Phase phase, sync;
+  StepPhases only;
   const auto refuse = [&](const char* why) {
     return std::invalid_argument(
         fmt::format("theory.method: the ode of optimizer {} {}; use recursion", method.description.name, why));
   };
   if (!problem.hyperparameters.constant()) throw refuse("needs constant hyperparameters");
   if (!method.time_invariant) throw refuse("is not known: its average counts steps");
-  method.step(h, 0, 0, phase);
-  if (method.period(h) != 1 || method.sync(h, 0, 0, true, sync)) throw refuse("is not known: it works in rounds");
-  return phase;
+  method.phases(h, 0, 0, only);
+  if (method.period(h) != 1 || only.has_sync) throw refuse("is not known: it works in rounds");
+  return only.noisy;
 }
 
 /// A of the phase with T = I + A, noiseless.

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <stdexcept>
 
@@ -156,17 +155,6 @@ void sync_of(const Rule& rule, solvers::Phase& out) {
   }
 }
 
-struct Count {
-  std::string_view name;
-  bool of_round;
-};
-constexpr std::array counts{Count{"batch", false}, Count{"workers", true}, Count{"inner_steps", true}};
-
-const Count* count_of(std::string_view name) {
-  const auto* found = std::ranges::find(counts, name, &Count::name);
-  return found == counts.end() ? nullptr : found;
-}
-
 bool is_number(const settings::Parameter& p) {
   return p.type == settings::Type::number || p.type == settings::Type::integer;
 }
@@ -179,7 +167,7 @@ bool is_read(const settings::Parameter& p, const settings::Values& values) {
 }  // namespace
 
 bool is_count(std::string_view name) {
-  return count_of(name) != nullptr;
+  return name == "batch" || name == "workers" || name == "inner_steps";
 }
 
 std::vector<settings::Parameter> numbers_of(const settings::Description& method) {
@@ -225,8 +213,8 @@ void Hyperparameters::set(std::string_view name, double value) {
 void Hyperparameters::seek(double step, bool period_begins) {
   for (Entry& entry : entries_) {
     if (!entry.schedule) continue;
-    const Count* count = count_of(entry.name);
-    if (!period_begins && count && count->of_round) continue;
+    const bool count = is_count(entry.name);
+    if (!period_begins && count && entry.name != "batch") continue;
     entry.now = entry.base * entry.schedule->at(step);
     if (count && std::isfinite(entry.now)) entry.now = std::max(1.0, std::round(entry.now));
     if (entry.maximum_excluded ? entry.now >= entry.maximum : entry.now > entry.maximum)
@@ -298,15 +286,11 @@ LinearMethod method_of_rule(settings::Description description,
   method.repeats = [rule](const Hyperparameters& h, std::uint64_t position) {
     return rule(h, 0).inner_steps - position;
   };
-  method.step = [rule](const Hyperparameters& h, std::uint64_t step, std::uint64_t, solvers::Phase& out) {
-    step_of(rule(h, step), out);
-  };
-  method.sync = [rule](const Hyperparameters& h, std::uint64_t step, std::uint64_t, bool last, solvers::Phase& out) {
-    if (!last) return false;
+  method.phases = [rule](const Hyperparameters& h, std::uint64_t step, std::uint64_t position, StepPhases& out) {
     const Rule now = rule(h, step);
-    if (!now.has_outer) return false;
-    sync_of(now, out);
-    return true;
+    step_of(now, out.noisy);
+    out.has_sync = now.has_outer && position + 1 >= now.inner_steps;
+    if (out.has_sync) sync_of(now, out.sync);
   };
   return method;
 }

@@ -9,9 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <map>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -126,6 +124,12 @@ struct Rule {
 /// section 5; docs/theory/two-phase.md, section 4). Weight decay aside.
 double effective_learning_rate(const Rule& rule);
 
+/// A step's noisy phase, and the noiseless one after it where there is one.
+struct StepPhases {
+  solvers::Phase noisy, sync;
+  bool has_sync = false;
+};
+
 /// A linear method.
 struct LinearMethod {
   settings::Description description;
@@ -137,12 +141,8 @@ struct LinearMethod {
   /// How many steps from `position` on share that one's noisy phase, with a sync after the last of them at most, while
   /// the hyperparameters stay as they are.
   std::function<std::uint64_t(const Hyperparameters& h, std::uint64_t position)> repeats;
-  /// The noisy phase of the step `step`, which is number `position` of its period.
-  std::function<void(const Hyperparameters& h, std::uint64_t step, std::uint64_t position, solvers::Phase& out)> step;
-  /// The noiseless phase after it; false when there is none. `last`: position is the last of the period.
-  std::function<bool(const Hyperparameters& h, std::uint64_t step, std::uint64_t position, bool last,
-                     solvers::Phase& out)>
-      sync;
+  /// The phases of the step `step`, which is number `position` of its period.
+  std::function<void(const Hyperparameters& h, std::uint64_t step, std::uint64_t position, StepPhases& out)> phases;
   /// Plain gradients move the parameters, with no momentum and no average: SGD, or rounds of it.
   bool plain = false;
   /// False when a step's number matters even without schedules (tail averaging): there is no steady state.

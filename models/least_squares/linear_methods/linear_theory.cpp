@@ -149,25 +149,10 @@ LinearRecursion::LinearRecursion(BalancedProblem problem, const Parts& parts)
   start(parts);
   before_sync_.resize(layout_.readouts.size());
   for (std::size_t i = 0; i < layout_.readouts.size(); ++i) before_sync_[i] = read(i, false);
-  cached_ = problem_.hyperparameters.constant() && problem_.method->time_invariant;
-  if (cached_) {
-    const std::uint64_t period = problem_.method->period(problem_.hyperparameters);
-    cached_ = period <= longest_cached_period;
-    if (cached_) {
-      noisy_.resize(period);
-      sync_.resize(period);
-      has_sync_.resize(period);
-      for (std::uint64_t i = 0; i < period; ++i) {
-        problem_.method->step(problem_.hyperparameters, i, i, noisy_[i]);
-        has_sync_[i] = problem_.method->sync(problem_.hyperparameters, i, i, i + 1 == period, sync_[i]);
-      }
-    }
-  }
-  if (!cached_) {
-    noisy_.resize(1);
-    sync_.resize(1);
-    has_sync_.resize(1);
-  }
+  const Hyperparameters& h = problem_.hyperparameters;
+  cached_ = h.constant() && problem_.method->time_invariant && problem_.method->period(h) <= longest_cached_period;
+  steps_.resize(cached_ ? problem_.method->period(h) : 1);
+  for (std::uint64_t i = 0; cached_ && i < steps_.size(); ++i) problem_.method->phases(h, i, i, steps_[i]);
 }
 
 std::vector<BlockStart> starts(const LinearProblem& problem, const Layout& layout) {
@@ -243,9 +228,9 @@ double LinearRecursion::apply(const solvers::Phase& phase) {
 
 std::vector<solvers::Phase> LinearRecursion::phases_of_period() const {
   std::vector<solvers::Phase> out;
-  for (std::size_t k = 0; k < noisy_.size(); ++k) {
-    out.push_back(noisy_[k]);
-    if (has_sync_[k]) out.push_back(sync_[k]);
+  for (const StepPhases& step : steps_) {
+    out.push_back(step.noisy);
+    if (step.has_sync) out.push_back(step.sync);
   }
   return out;
 }
@@ -298,7 +283,7 @@ void LinearRecursion::jump(std::uint64_t target) {
 }
 
 bool LinearRecursion::leap(std::uint64_t periods) {
-  const std::size_t size = solvers::PhasePowers::size(*state_), period = noisy_.size();
+  const std::size_t size = solvers::PhasePowers::size(*state_), period = steps_.size();
   const double steps = static_cast<double>(periods) * static_cast<double>(period);
   if (!leaps_ || parts_.contraction != 1 || steps < static_cast<double>(shortest_leap)) return false;
   const auto mean = mean_;
@@ -345,13 +330,10 @@ void LinearRecursion::advance(std::uint64_t target) {
       }
     }
     const bool last = position_ + 1 >= period_;
-    const std::size_t slot = cached_ ? position_ : 0;
-    if (!cached_) {
-      method.step(h, step_, position_, noisy_[0]);
-      has_sync_[0] = method.sync(h, step_, position_, last, sync_[0]);
-    }
+    StepPhases& phases = steps_[cached_ ? position_ : 0];
+    if (!cached_) method.phases(h, step_, position_, phases);
     if (parts_.contraction != 1) before.assign(state_->moment(0, 0, 0).begin(), state_->moment(0, 0, 0).end());
-    const double p = apply(noisy_[slot]);
+    const double p = apply(phases.noisy);
     if (parts_.contraction != 1) {
       const std::vector<double> m = contractions();
       for (std::size_t a = 0; a < m.size(); ++a)
@@ -362,14 +344,9 @@ void LinearRecursion::advance(std::uint64_t target) {
       diverged_ = true;
       return;
     }
-    if (has_sync_[slot]) {
-      if (step_ + 1 == target)
-        for (std::size_t i = 0; i < before_sync_.size(); ++i)
-          if (layout_.readouts[i].before_sync) before_sync_[i] = read(i, false);
-      apply(sync_[slot]);
-    } else if (step_ + 1 == target) {
+    if (step_ + 1 == target)
       for (std::size_t i = 0; i < before_sync_.size(); ++i) before_sync_[i] = read(i, false);
-    }
+    if (phases.has_sync) apply(phases.sync);
     ++step_;
     position_ = last ? 0 : position_ + 1;
   }
@@ -537,14 +514,12 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem, std::size_t reado
   out.modes = linear_modes(*problem.data, 0, 1, false);
   out.sizes = layout.sizes();
   const std::uint64_t period = problem.method->period(h);
-  for (std::uint64_t i = 0; i < period;) {
-    solvers::PhaseRun run;
-    run.repeat = problem.method->repeats(h, i);
-    problem.method->step(h, i, i, run.phase);
-    out.period.push_back(std::move(run));
-    i += out.period.back().repeat;
-    solvers::PhaseRun sync;
-    if (problem.method->sync(h, i - 1, i - 1, i == period, sync.phase)) out.period.push_back(std::move(sync));
+  for (std::uint64_t i = 0, repeat; i < period; i += repeat) {
+    repeat = problem.method->repeats(h, i);
+    StepPhases last;
+    problem.method->phases(h, i + repeat - 1, i + repeat - 1, last);
+    out.period.push_back({std::move(last.noisy), repeat});
+    if (last.has_sync) out.period.push_back({std::move(last.sync)});
   }
   out.readout = layout.readouts.at(readout).selector;
   if (layout.readouts[readout].before_sync) std::rotate(out.period.begin(), out.period.end() - 1, out.period.end());

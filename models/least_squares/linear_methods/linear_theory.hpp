@@ -125,9 +125,8 @@ class LinearRecursion {
   std::unique_ptr<solvers::LinearPhases> state_;
   std::vector<std::vector<double>> mean_;  // coordinates [block][coordinate * modes + mode], where there is no noise
   std::vector<double> weight_, ones_;
-  std::vector<double> before_sync_;  // last values of the readouts that are taken before a sync
-  std::vector<solvers::Phase> noisy_, sync_;
-  std::vector<bool> has_sync_;
+  std::vector<double> before_sync_;               // last values of the readouts that are taken before a sync
+  std::vector<StepPhases> steps_;                 // of a period where they are cached, else the last one
   std::unique_ptr<solvers::PhasePowers> powers_;  // of a period, when first needed
   std::optional<ingredients::Jumps> jumps_;
   std::optional<std::array<double, 2>> jumped_;  // P and |v|^2 after a jump, which leaves the moments where they were

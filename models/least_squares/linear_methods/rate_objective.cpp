@@ -43,7 +43,7 @@ class RatedSteps {
                                   " of them where more than the learning rate differs from step to step");
     for (std::uint64_t k = 0; k < count_; ++k) {
       h.seek(static_cast<double>(k));
-      kept_.push_back(at(h, k, k % period, period));
+      kept_.push_back(at(h, k, k % period));
       // Of steps in a row that are alike the first stands for all.
       Step& now = kept_.back();
       now.like = k > 0 && kept_[kept_[k - 1].like].noisy == now.noisy ? kept_[k - 1].like : k;
@@ -52,27 +52,24 @@ class RatedSteps {
 
   ingredients::RatedStep operator()(std::uint64_t k) const {
     const Step& step = kept_[k % count_];
-    return {&kept_[step.like].noisy, step.has_after ? &step.after : nullptr};
+    return {&kept_[step.like].noisy, step.given.has_sync ? &step.given.sync : nullptr};
   }
 
  private:
   struct Step {
     solvers::ControlledPhase noisy;
-    solvers::Phase after;
-    bool has_after = false;
+    StepPhases given;      ///< at one learning rate
     std::size_t like = 0;  ///< the step whose noisy phase is this one's
   };
 
-  Step at(Hyperparameters h, std::uint64_t k, std::uint64_t position, std::uint64_t period) const {
-    const auto phase = [&](double rate) {
-      solvers::Phase out;
-      h.set("learning_rate", rate / units_);
-      method_->step(h, k, position, out);
-      return out;
-    };
+  Step at(Hyperparameters h, std::uint64_t k, std::uint64_t position) const {
     Step out;
+    const auto phase = [&](double rate) {
+      h.set("learning_rate", rate / units_);
+      method_->phases(h, k, position, out.given);
+      return out.given.noisy;
+    };
     out.noisy = solvers::controlled_phase(phase(0), phase(unit_), phase(2 * unit_), unit_);
-    out.has_after = method_->sync(h, k, position, position + 1 == period, out.after);
     return out;
   }
 

@@ -224,17 +224,17 @@ class MatrixReplica final : public LinearReplica {
   }
 
  private:
-  double linear_step(std::uint64_t step, bool last, bool) override {
+  double linear_step(std::uint64_t step, bool, bool) override {
     const auto& method = *setup_.problem.method;
-    method.step(h_, step, position_, phase_);
-    combine(phase_.blocks[0].e, at_);
+    method.phases(h_, step, position_, phases_);
+    combine(phases_.noisy.blocks[0].e, at_);
     setup_.draw(*gradients_, step, h_("batch"), at_, g_);
     const auto& lambda = setup_.coordinates.eigenvalue;
     for (std::size_t i = 0; i < setup_.coordinates.active; ++i) g_[i] -= lambda[i] * at_[i];
-    move();
-    if (method.sync(h_, step, position_, last, phase_)) {
+    move(phases_.noisy);
+    if (phases_.has_sync) {
       std::ranges::fill(g_, 0.0);
-      move();
+      move(phases_.sync);
     }
     std::array<double, 3> out{};
     measure_errors(out);
@@ -249,8 +249,8 @@ class MatrixReplica final : public LinearReplica {
   }
 
   // z <- T z + n g
-  void move() {
-    const auto& block = phase_.blocks[0];
+  void move(const solvers::Phase& phase) {
+    const auto& block = phase.blocks[0];
     const auto& lambda = setup_.coordinates.eigenvalue;
     const std::size_t r = z_.size();
     std::vector<double> old(r);
@@ -276,7 +276,7 @@ class MatrixReplica final : public LinearReplica {
   std::unique_ptr<BatchGradient> gradients_;
   std::vector<double> at_, g_;
   std::vector<std::vector<double>> z_;
-  solvers::Phase phase_;
+  StepPhases phases_;
 };
 
 }  // namespace

@@ -3,13 +3,14 @@
 #include <Eigen/Core>
 #include <algorithm>
 #include <boost/math/quadrature/gauss.hpp>
-#include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <complex>
-#include <limits>
+#include <optional>
 #include <stdexcept>
 
 #include "linear_algebra/lu.hpp"
+#include "numerics/constants.hpp"
+#include "numerics/roots.hpp"
 #include "solvers/contour.hpp"
 
 namespace edgewise::models::least_squares {
@@ -73,34 +74,38 @@ struct Coefficients {
   }
 };
 
-void check(const VarianceProblem& p) {
-  const std::size_t n = p.eigenvalue.size();
-  if (n == 0 || p.multiplicity.size() != n || p.initial_power.size() != n)
-    throw std::invalid_argument("variance of the risk: one multiplicity and power per eigenvalue are needed");
+struct Modes {
+  Array lambda, n, D;  // D: at the start, until it is moved
+  double B, sigma2;
+  explicit Modes(const VarianceProblem& p)
+      : lambda(array(p.eigenvalue)),
+        n(array(p.multiplicity)),
+        D(array(p.initial_power)),
+        B(p.batch),
+        sigma2(p.noise_variance) {
+    if (lambda.size() == 0 || n.size() != lambda.size() || D.size() != lambda.size())
+      throw std::invalid_argument("variance of the risk: one multiplicity and power per eigenvalue are needed");
+  }
+};
+
+// Rounding may leave a variance slightly negative; overflow leaves it infinite.
+double clipped(double variance) {
+  return std::isfinite(variance) ? std::max(0.0, variance) : infinity;
 }
 
 }  // namespace
 
 // ---- recursion --------------------------------------------------------------------------------------------------
 
-struct VarianceRecursion::State {
-  Array lambda, n, D;
+struct VarianceRecursion::State : Modes {
   Matrix C, decay, added;  // covariance of the rho_a, what is lost of it in a step, what comes of D_a D_b
   Array from_residuals;
-  double B, sigma2, eta = std::numeric_limits<double>::quiet_NaN();
-  std::unique_ptr<Coefficients> c;
+  double eta = nan;
+  std::optional<Coefficients> c;
+  explicit State(const VarianceProblem& problem) : Modes(problem), C(Matrix::Zero(D.size(), D.size())) {}
 };
 
-VarianceRecursion::VarianceRecursion(VarianceProblem problem) : state_(std::make_unique<State>()) {
-  check(problem);
-  State& s = *state_;
-  s.lambda = array(problem.eigenvalue);
-  s.n = array(problem.multiplicity);
-  s.D = array(problem.initial_power);
-  s.C = Matrix::Zero(s.D.size(), s.D.size());
-  s.B = problem.batch;
-  s.sigma2 = problem.noise_variance;
-}
+VarianceRecursion::VarianceRecursion(const VarianceProblem& problem) : state_(std::make_unique<State>(problem)) {}
 VarianceRecursion::~VarianceRecursion() = default;
 VarianceRecursion::VarianceRecursion(VarianceRecursion&&) noexcept = default;
 
@@ -108,7 +113,7 @@ void VarianceRecursion::step(double eta) {
   State& s = *state_;
   if (eta != s.eta) {
     s.eta = eta;
-    s.c = std::make_unique<Coefficients>(s.lambda, s.B, eta);
+    s.c.emplace(s.lambda, s.B, eta);
     s.decay = s.c->decays(s.lambda, eta);
     s.from_residuals = s.c->from_residuals(eta);
     s.added.resize(s.decay.rows(), s.decay.cols());
@@ -130,13 +135,6 @@ void VarianceRecursion::step(double eta) {
   s.C.diagonal().array() += diagonal;
   s.D = s.D * ((1 - c.x).square() + noise * s.lambda.square()) + noise * nl * Q;
 }
-
-namespace {
-// Rounding may leave a variance slightly negative; overflow leaves it infinite.
-double clipped(double variance) {
-  return std::isfinite(variance) ? std::max(0.0, variance) : std::numeric_limits<double>::infinity();
-}
-}  // namespace
 
 double VarianceRecursion::excess_mse() const {
   return (state_->lambda * state_->D).sum();
@@ -196,10 +194,7 @@ double leading_eigenvalue_minus_one(const Array& lambda, const Array& n, const M
   const double at_from = determinant_sign(from), at_to = determinant_sign(to);
   if (!(at_from < 0)) return from;  // so weakly coupled that the root is nearer still to the slowest mode
   if (!(at_to > 0)) return to;
-  std::uintmax_t iterations = 100;
-  const auto root = boost::math::tools::toms748_solve(determinant_sign, from, to, at_from, at_to,
-                                                      boost::math::tools::eps_tolerance<double>(48), iterations);
-  return (root.first + root.second) / 2;
+  return numerics::root(determinant_sign, from, to, at_from, at_to, 48);
 }
 
 // Spectral radius of a nonnegative matrix to a relative 1e-13, by power iteration with Collatz-Wielandt bounds.
@@ -209,7 +204,7 @@ double perron_root(const Matrix& A) {
   constexpr int max_iterations = 5000;
   for (int iteration = 0; iteration < max_iterations; ++iteration) {
     const Eigen::VectorXd moved = A * v;
-    low = std::numeric_limits<double>::infinity();
+    low = infinity;
     high = 0;
     for (Eigen::Index i = 0; i < v.size(); ++i) {
       if (v[i] <= 0) continue;
@@ -226,7 +221,7 @@ double perron_root(const Matrix& A) {
 double elimination_radius(const Array& lambda, const Array& n, double B, double eta) {
   const Coefficients c(lambda, B, eta);
   const Matrix decay = c.decays(lambda, eta);
-  if (decay.minCoeff() <= 0) return std::numeric_limits<double>::infinity();
+  if (decay.minCoeff() <= 0) return infinity;
   const Eliminated<double> e(0.0, lambda, n, decay, c);
   const Matrix full = e.L + e.q_gain.matrix() * lambda.matrix().transpose();
   return perron_root(full);
@@ -234,52 +229,40 @@ double elimination_radius(const Array& lambda, const Array& n, double B, double 
 
 }  // namespace
 
-struct VarianceContour::State {
-  Array lambda, n, D0;
+struct VarianceContour::State : Modes {
+  Coefficients c;
   Matrix decay;
-  std::unique_ptr<Coefficients> c;
-  double B, sigma2, eta, radius;
+  double eta, radius;
   std::size_t nodes;
   double shift = 0;  // of the second moments that the start leaves
-  std::unique_ptr<solvers::Contour> mean;
+  solvers::Contour mean;
   std::vector<std::vector<double>> ones;
 
-  /// E[P^2] and E[|v|^4], or a part of them.
-  struct Raw {
-    double P = 0, N = 0, error_P = 0, error_N = 0;
-  };
+  State(const VarianceProblem& problem, double rate, double rtol)
+      : Modes(problem),
+        c(lambda, B, rate),
+        decay(c.decays(lambda, rate)),
+        eta(rate),
+        radius(elimination_radius(lambda, n, B, rate)),
+        nodes(solvers::contour_nodes(-std::log10(std::clamp(rtol, 1e-13, 1e-4))) + 1),
+        mean({solvers::RankOneSystem::Kind::map, vector(c.x * (2 - c.x * (1 + 1 / B))),
+              vector(rate * rate / B * n * lambda), vector(lambda), vector(D), sigma2},
+             1e-14),
+        ones{std::vector<double>(problem.eigenvalue.size(), 1.0)} {
+    // The moments that the start leaves die out exponentially: follow the leading eigenvalue to keep relative accuracy.
+    if (radius < 1)
+      shift = std::log1p(leading_eigenvalue_minus_one(lambda, n, decay, c, -decay.minCoeff() * (1 - 1e-9), 0));
+  }
+
   /// The second moments split by linearity, each part with the rate at which it dies out: what the start leaves alone,
   /// what label noise makes of the means that the start leaves, and what label noise makes alone.
   enum class Part { start, start_with_noise, noise };
-  Raw raw(Part part, double k) const;
+  /// E[P^2] and E[|v|^4] of a part, and their errors.
+  Eigen::Array4d raw(Part part, double k) const;
 };
 
-VarianceContour::VarianceContour(VarianceProblem problem, double eta, double rtol) : state_(std::make_unique<State>()) {
-  check(problem);
-  State& s = *state_;
-  s.lambda = array(problem.eigenvalue);
-  s.n = array(problem.multiplicity);
-  s.D0 = array(problem.initial_power);
-  s.B = problem.batch;
-  s.sigma2 = problem.noise_variance;
-  s.eta = eta;
-  s.c = std::make_unique<Coefficients>(s.lambda, s.B, eta);
-  s.decay = s.c->decays(s.lambda, eta);
-  s.radius = elimination_radius(s.lambda, s.n, s.B, eta);
-  s.nodes = solvers::contour_nodes(-std::log10(std::clamp(rtol, 1e-13, 1e-4))) + 1;
-  const double noise = eta * eta / s.B;
-  s.mean = std::make_unique<solvers::Contour>(
-      solvers::RankOneSystem{solvers::RankOneSystem::Kind::map, vector(s.c->x * (2 - s.c->x * (1 + 1 / s.B))),
-                             vector(noise * s.n * s.lambda), vector(s.lambda), vector(s.D0), s.sigma2},
-      1e-14);
-  s.ones = {std::vector<double>(problem.eigenvalue.size(), 1.0)};
-  if (s.radius < 1) {
-    // The moments that the start leaves die out exponentially: follow the leading eigenvalue to keep relative accuracy.
-    const double lowest = s.decay.minCoeff();
-    s.shift = leading_eigenvalue_minus_one(s.lambda, s.n, s.decay, *s.c, -lowest * (1 - 1e-9), 0);
-    s.shift = std::log1p(s.shift);
-  }
-}
+VarianceContour::VarianceContour(const VarianceProblem& problem, double eta, double rtol)
+    : state_(std::make_unique<State>(problem, eta, rtol)) {}
 VarianceContour::~VarianceContour() = default;
 
 bool VarianceContour::converges() const {
@@ -289,19 +272,18 @@ double VarianceContour::earliest() const {
   return 2.0 * static_cast<double>(state_->nodes) + 4;
 }
 
-VarianceContour::State::Raw VarianceContour::State::raw(Part part, double k) const {
+Eigen::Array4d VarianceContour::State::raw(Part part, double k) const {
   using Cx = Eigen::ArrayXcd;
-  const Coefficients& co = *c;
   const double at = part == Part::start              ? shift
-                    : part == Part::start_with_noise ? std::max(shift, std::min(0.0, mean->growth_rate()))
+                    : part == Part::start_with_noise ? std::max(shift, std::min(0.0, mean.growth_rate()))
                                                      : 0.0;
   const double noise = eta * eta / B;
-  const Array mean_decay = co.x * (2 - co.x * (1 + 1 / B));
-  const Cx begin = part == Part::noise ? Cx::Zero(D0.size()) : Cx(D0.cast<Complex>());
-  Raw out;
+  const Array mean_decay = c.x * (2 - c.x * (1 + 1 / B));
+  const Cx begin = part == Part::noise ? Cx::Zero(D.size()) : Cx(D.cast<Complex>());
+  Eigen::Array4d out = Eigen::Array4d::Zero();
   for (std::size_t j = 0; j < nodes; ++j) {
     const auto [w, factor] = solvers::contour_node(solvers::RankOneSystem::Kind::map, j, nodes, k, at);  // w = z - 1
-    const Eliminated<Complex> e(w, lambda, n, decay, co);
+    const Eliminated<Complex> e(w, lambda, n, decay, c);
     const Cx l = lambda.cast<Complex>(), nl = (n * lambda).cast<Complex>();
     // First moments, where they drive the second ones.
     Cx sD = Cx::Zero(lambda.size());
@@ -320,73 +302,61 @@ VarianceContour::State::Raw VarianceContour::State::raw(Part part, double k) con
     lu_of<Complex>(e.matrix(lambda)).solve({y.data(), static_cast<std::size_t>(y.size())});
     const Complex lRl = (l * y.array()).sum();
     // sum_ab R_ab from the solved y and Q2.
-    const Cx r = y.array() + sD, drift = co.slope.cast<Complex>() * r;
+    const Cx r = y.array() + sD, drift = c.slope.cast<Complex>() * r;
     const Complex q = lRl + known_q;
     const Cx row = (e.G * nl.matrix()).array();
     Complex total =
-        2.0 * (drift * row).sum() + co.s2 * q * (nl * row).sum() +
-        (e.G.diagonal().array() * (2 * co.s2 * ((n * lambda.square()).cast<Complex>() * q - 2.0 * l.cube() * r) +
-                                   4.0 * (co.e20 * lambda).cast<Complex>() * r))
+        2.0 * (drift * row).sum() + c.s2 * q * (nl * row).sum() +
+        (e.G.diagonal().array() * (2 * c.s2 * ((n * lambda.square()).cast<Complex>() * q - 2.0 * l.cube() * r) +
+                                   4.0 * (c.e20 * lambda).cast<Complex>() * r))
             .sum();
     if (part == Part::start) total += (begin.matrix().transpose() * e.G * begin.matrix()).value();
-    out.P += (factor * lRl).imag();
-    out.N += (factor * total).imag();
-    out.error_P += std::abs(factor * lRl);
-    out.error_N += std::abs(factor * total);
+    out += Eigen::Array4d((factor * lRl).imag(), (factor * total).imag(), std::abs(factor * lRl),
+                          std::abs(factor * total));
   }
-  const double growth = std::exp(at * k);
   // Of the terms: rounding, that of the dense solve, and the rule's own error.
   constexpr double per_term = 1e-13;
-  return {out.P * growth, out.N * growth, per_term * out.error_P * growth, per_term * out.error_N * growth};
+  out.tail<2>() *= per_term;
+  return out * std::exp(at * k);
 }
 
 VarianceContour::Variances VarianceContour::at(double k) const {
   const State& s = *state_;
   using Part = State::Part;
-  State::Raw raw = s.raw(Part::start, k);
+  Eigen::Array4d raw = s.raw(Part::start, k);
   if (s.sigma2 > 0)
-    for (const Part part : {Part::start_with_noise, Part::noise}) {
-      const State::Raw more = s.raw(part, k);
-      raw.P += more.P;
-      raw.N += more.N;
-      raw.error_P += more.error_P;
-      raw.error_N += more.error_N;
-    }
+    for (const Part part : {Part::start_with_noise, Part::noise}) raw += s.raw(part, k);
   double mean[2];
-  const double of_mean = s.mean->functionals(k, s.ones, mean);
+  const double of_mean = s.mean.functionals(k, s.ones, mean);
   // A variance that is not well above the rounding of what is subtracted is not known.
   const auto centred = [&](double square, double centre, double error) {
     const double variance = square - centre * centre;
     error += 2 * of_mean * centre * centre;
-    return variance > 100 * error ? variance : std::numeric_limits<double>::quiet_NaN();
+    return variance > 100 * error ? variance : nan;
   };
-  return {centred(raw.P, mean[0], raw.error_P), centred(raw.N, mean[1], raw.error_N)};
+  return {centred(raw[0], mean[0], raw[2]), centred(raw[1], mean[1], raw[3])};
 }
 
 double variance_threshold(const VarianceProblem& problem, double eta_max) {
-  check(problem);
-  const Array lambda = array(problem.eigenvalue), n = array(problem.multiplicity);
+  const Modes modes(problem);
   if (std::isinf(problem.batch)) return eta_max;
   const auto excess = [&](double eta) {
-    const double radius = elimination_radius(lambda, n, problem.batch, eta);
+    const double radius = elimination_radius(modes.lambda, modes.n, modes.B, eta);
     return std::isfinite(radius) ? radius - 1 : 1e3;
   };
   if (excess(eta_max) <= 0) return eta_max;
   double low = eta_max / 2;
   while (excess(low) > 0) low /= 2;
-  std::uintmax_t iterations = 100;
-  const auto root = boost::math::tools::toms748_solve(excess, low, eta_max,
-                                                      boost::math::tools::eps_tolerance<double>(44), iterations);
-  return (root.first + root.second) / 2;
+  return numerics::root(excess, low, eta_max, 44);
 }
 
 // ---- large dimension ----------------------------------------------------------------------------------------------
 
 std::vector<double> linear_noise_variance(const VarianceProblem& problem, double eta, std::span<const double> times) {
-  check(problem);
-  const Array lambda = array(problem.eigenvalue), n = array(problem.multiplicity);
-  const Array q0 = lambda * array(problem.initial_power), b = eta * eta / problem.batch * n * lambda.square();
-  const double B = problem.batch, sigma2 = problem.noise_variance;
+  const Modes modes(problem);
+  const Array& lambda = modes.lambda;
+  const double B = modes.B, sigma2 = modes.sigma2;
+  const Array q0 = lambda * modes.D, b = eta * eta / B * modes.n * lambda.square();
   const Array ones = Array::Ones(lambda.size());
   using solvers::RankOneSystem;
   const solvers::Contour forward(

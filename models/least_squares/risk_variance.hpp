@@ -2,7 +2,6 @@
 /// \file
 /// The exact variance of the risk of streaming SGD (docs/theory/least-squares-sgd.md, sections 4 and 4b): error bands
 /// without simulation. Gaussian data and Gaussian labels.
-#include <cstddef>
 #include <memory>
 #include <span>
 #include <vector>
@@ -20,7 +19,7 @@ struct VarianceProblem {
 /// means taken out of its coefficients, so that a small spread keeps its digits. O(n^2) per step.
 class VarianceRecursion {
  public:
-  explicit VarianceRecursion(VarianceProblem problem);
+  explicit VarianceRecursion(const VarianceProblem& problem);
   ~VarianceRecursion();
   VarianceRecursion(VarianceRecursion&&) noexcept;
   /// One SGD step with learning rate eta.
@@ -38,7 +37,7 @@ class VarianceRecursion {
 /// and is inverted on a contour. O(n^3) per requested step, independent of the step.
 class VarianceContour {
  public:
-  VarianceContour(VarianceProblem problem, double eta, double rtol = 1e-10);
+  VarianceContour(const VarianceProblem& problem, double eta, double rtol = 1e-10);
   ~VarianceContour();
   /// False when the variance diverges: then only the recursion is meaningful.
   bool converges() const;

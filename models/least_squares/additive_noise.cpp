@@ -4,7 +4,6 @@
 #include <boost/math/quadrature/gauss.hpp>
 #include <cmath>
 #include <cstddef>
-#include <span>
 #include <stdexcept>
 #include <utility>
 
@@ -44,9 +43,9 @@ AdditiveNoise::AdditiveNoise(std::vector<double> eigenvalue, std::vector<double>
   const auto [slowest, fastest] = std::ranges::minmax_element(eigenvalue_);
   first_ = std::log(from_fastest / *fastest);
   const double count = std::ceil((std::log(beyond_slowest / *slowest) - first_) / panel_width);
-  width_ = panel_width;
   for (double panel = 0; panel < count; ++panel)
-    for (const auto& node : rule()) node_K_.push_back(K(std::exp(first_ + (panel + 0.5 * (1 + node.first)) * width_)));
+    for (const auto& node : rule())
+      node_K_.push_back(K(std::exp(first_ + (panel + 0.5 * (1 + node.first)) * panel_width)));
 }
 
 double AdditiveNoise::K(double s) const {
@@ -70,36 +69,38 @@ double AdditiveNoise::slope_of_F(double tau) const {
   return sum;
 }
 
-std::vector<double> AdditiveNoise::at_panel_ends(const Weight& weight, double first) const {
-  std::vector<double> out{first};
+AdditiveNoise::Function AdditiveNoise::integral(Weight weight, double first) const {
+  std::vector<double> at_ends{first};
   for (std::size_t panel = 0; panel * gauss_points < node_K_.size(); ++panel) {
     double sum = 0;
     for (std::size_t i = 0; i < gauss_points; ++i) {
-      const double s = std::exp(first_ + (static_cast<double>(panel) + 0.5 * (1 + rule()[i].first)) * width_);
+      const double s = std::exp(first_ + (static_cast<double>(panel) + 0.5 * (1 + rule()[i].first)) * panel_width);
       sum += rule()[i].second * s * weight(s, node_K_[panel * gauss_points + i]);
     }
-    out.push_back(out.back() + 0.5 * width_ * sum);
+    at_ends.push_back(at_ends.back() + 0.5 * panel_width * sum);
   }
-  return out;
+  return [this, weight = std::move(weight), at_ends = std::move(at_ends)](double s) {
+    const double y = std::log(s), place = (y - first_) / panel_width;
+    if (place <= 0) return at_ends.front() * s / std::exp(first_);
+    const std::size_t panel = std::min(static_cast<std::size_t>(place), at_ends.size() - 2);
+    const double start = first_ + static_cast<double>(panel) * panel_width, width = y - start;
+    double sum = 0;
+    for (const auto& node : rule()) {
+      const double at = std::exp(start + 0.5 * (1 + node.first) * width);
+      sum += node.second * at * weight(at, K(at));
+    }
+    return at_ends[panel] + 0.5 * width * sum;
+  };
 }
 
-double AdditiveNoise::integral(const Weight& weight, const std::vector<double>& at_ends, double s) const {
-  const double y = std::log(s), place = (y - first_) / width_;
-  if (place <= 0) return at_ends.front() * s / std::exp(first_);
-  const std::size_t panel = std::min(static_cast<std::size_t>(place), at_ends.size() - 2);
-  const double start = first_ + static_cast<double>(panel) * width_, width = y - start;
-  double sum = 0;
-  for (const auto& node : rule()) {
-    const double at = std::exp(start + 0.5 * (1 + node.first) * width);
-    sum += node.second * at * weight(at, K(at));
-  }
-  return at_ends[panel] + 0.5 * width * sum;
+AdditiveNoise::Function AdditiveNoise::integral_of_root() const {
+  return integral([](double, double k) { return std::sqrt(k); }, std::sqrt(K(0)) * std::exp(first_));
 }
 
-double AdditiveNoise::crossing(const std::function<double(double)>& slope) const {
+double AdditiveNoise::crossing(const Function& slope) const {
   double before = first_;
-  const double last = first_ + width_ * static_cast<double>(node_K_.size() / gauss_points);
-  for (double y = first_ + width_; y <= last; before = y, y += width_)
+  const double last = first_ + panel_width * static_cast<double>(node_K_.size() / gauss_points);
+  for (double y = first_ + panel_width; y <= last; before = y, y += panel_width)
     if (slope(std::exp(y)) > 0) {
       if (!(slope(std::exp(before)) < 0)) break;
       return std::exp(numerics::root([&](double x) { return slope(std::exp(x)); }, before, y));
@@ -108,12 +109,10 @@ double AdditiveNoise::crossing(const std::function<double(double)>& slope) const
 }
 
 AdditiveNoise::Optimum AdditiveNoise::optimum(double T) const {
-  const Weight root = [](double, double k) { return std::sqrt(k); };
-  const std::vector<double> ends = at_panel_ends(root, std::sqrt(K(0)) * std::exp(first_));
+  const Function I = integral_of_root();
   Optimum out;
-  out.tau = crossing(
-      [&](double tau) { return slope_of_F(tau) + 2 * noise_ / T * std::sqrt(K(tau)) * integral(root, ends, tau); });
-  out.integral = integral(root, ends, out.tau);
+  out.tau = crossing([&](double tau) { return slope_of_F(tau) + 2 * noise_ / T * std::sqrt(K(tau)) * I(tau); });
+  out.integral = I(out.tau);
   out.loss = F(out.tau) + noise_ / T * out.integral * out.integral;
   out.first = out.integral / T / std::sqrt(K(out.tau));
   out.last = out.integral / T / std::sqrt(K(0));
@@ -126,11 +125,9 @@ AdditiveNoise::Optimum AdditiveNoise::optimum(double T, double cap) const {
   if (!(free.first > cap)) return free;
   // The cap holds while more than c of the intrinsic time is left: cap = sqrt(nu/K(c)), and T is I(c)/(cap sqrt K(c)) at the
   // end and (tau - c)/cap before. Stationary where F'(tau) + noise cap (K(tau) + K(c)) = 0, nu being dP/dT over -noise.
-  const Weight root = [](double, double k) { return std::sqrt(k); }, kernel = [](double, double k) { return k; };
   const double s0 = std::exp(first_);
-  const std::vector<double> roots = at_panel_ends(root, std::sqrt(K(0)) * s0),
-                            kernels = at_panel_ends(kernel, K(0) * s0);
-  const auto tau_of = [&](double c) { return c + cap * T - integral(root, roots, c) / std::sqrt(K(c)); };
+  const Function I = integral_of_root(), of_K = integral([](double, double k) { return k; }, K(0) * s0);
+  const auto tau_of = [&](double c) { return c + cap * T - I(c) / std::sqrt(K(c)); };
   const auto slope = [&](double c) { return slope_of_F(tau_of(c)) + noise_ * cap * (K(tau_of(c)) + K(c)); };
   // Up to the c at which no time is left for the cap.
   const double end =
@@ -141,9 +138,9 @@ AdditiveNoise::Optimum AdditiveNoise::optimum(double T, double cap) const {
                        : end;
   Optimum out;
   out.tau = c > 0 ? tau_of(c) : cap * T;
-  out.integral = c > 0 ? integral(root, roots, c) : 0;
-  const double nu = cap * cap * K(c), after = c > 0 ? integral(kernel, kernels, c) : 0;
-  out.loss = F(out.tau) + noise_ * (std::sqrt(nu) * out.integral + cap * (integral(kernel, kernels, out.tau) - after));
+  out.integral = c > 0 ? I(c) : 0;
+  const double nu = cap * cap * K(c), after = c > 0 ? of_K(c) : 0;
+  out.loss = F(out.tau) + noise_ * (std::sqrt(nu) * out.integral + cap * (of_K(out.tau) - after));
   out.first = cap;
   out.last = std::sqrt(nu / K(0));
   out.capped = (out.tau - c) / (cap * T);
@@ -153,15 +150,14 @@ AdditiveNoise::Optimum AdditiveNoise::optimum(double T, double cap) const {
 }
 
 double AdditiveNoise::rate(const Optimum& optimum, double T, double t) const {
-  const Weight root = [](double, double k) { return std::sqrt(k); };
-  const std::vector<double> ends = at_panel_ends(root, std::sqrt(K(0)) * std::exp(first_));
+  const Function I = integral_of_root();
   const double wanted = (T - t) / T * optimum.integral;
   double s = 0;
   if (wanted > 0) {
     const double low = std::log(std::min(wanted / std::sqrt(K(0)), optimum.tau)) - 1, high = std::log(optimum.tau);
     s = wanted >= optimum.integral
             ? optimum.tau
-            : std::exp(numerics::root([&](double y) { return integral(root, ends, std::exp(y)) - wanted; }, low, high));
+            : std::exp(numerics::root([&](double y) { return I(std::exp(y)) - wanted; }, low, high));
   }
   return optimum.integral / T / std::sqrt(K(s));
 }
@@ -169,12 +165,11 @@ double AdditiveNoise::rate(const Optimum& optimum, double T, double t) const {
 double AdditiveNoise::polynomial(double T, double p) const {
   // eta(s) = (p+1) tau/T (s/tau)^a, a = p/(p+1): the noise is (p+1) tau^(1-a)/T int_0^tau s^a K ds.
   const double a = p / (p + 1), s0 = std::exp(first_);
-  const Weight weight = [a](double s, double k) { return std::pow(s, a) * k; };
-  const std::vector<double> ends = at_panel_ends(weight, K(0) * std::pow(s0, 1 + a) / (1 + a));
-  const double tau = crossing([&](double at) {
-    return slope_of_F(at) + noise_ / T * (std::pow(at, -a) * integral(weight, ends, at) + (p + 1) * at * K(at));
-  });
-  return F(tau) + noise_ * (p + 1) * std::pow(tau, 1 - a) / T * integral(weight, ends, tau);
+  const Function I =
+      integral([a](double s, double k) { return std::pow(s, a) * k; }, K(0) * std::pow(s0, 1 + a) / (1 + a));
+  const double tau = crossing(
+      [&](double at) { return slope_of_F(at) + noise_ / T * (std::pow(at, -a) * I(at) + (p + 1) * at * K(at)); });
+  return F(tau) + noise_ * (p + 1) * std::pow(tau, 1 - a) / T * I(tau);
 }
 
 }  // namespace edgewise::models::least_squares

@@ -35,15 +35,16 @@ class AdditiveNoise {
   double K(double s) const;
   double F(double tau) const;
   double slope_of_F(double tau) const;
-  /// int_0^s of `weight`(s, K(s)), which is `first` ds near 0, from its values at the nodes.
+  using Function = std::function<double(double)>;
   using Weight = std::function<double(double s, double K)>;
-  std::vector<double> at_panel_ends(const Weight& weight, double first) const;
-  double integral(const Weight& weight, const std::vector<double>& at_ends, double s) const;
+  /// int_0^s of weight(s, K(s)), which up to the first node is `first`; and of sqrt K.
+  Function integral(Weight weight, double first) const;
+  Function integral_of_root() const;
   /// The tau where `slope`, which rises from below 0, crosses it.
-  double crossing(const std::function<double(double tau)>& slope) const;
+  double crossing(const Function& slope) const;
 
   std::vector<double> eigenvalue_, multiplicity_, power_;
-  double noise_, first_, width_;
+  double noise_, first_;
   std::vector<double> node_K_;  ///< of every panel's nodes
 };
 

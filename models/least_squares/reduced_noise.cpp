@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 
 #include "linear_algebra/dense.hpp"
@@ -24,7 +25,7 @@ ExponentialKernel fitted_kernel(const SgdModes& modes, double horizon, std::size
     return sum;
   };
   const double fast = 2 * largest_eigenvalue(modes);
-  double slow = 2 * *std::min_element(modes.eigenvalue.begin(), modes.eigenvalue.end());
+  double slow = 2 * std::ranges::min(modes.eigenvalue);
   // What relaxes in more than the horizon cannot be told from what does not relax.
   if (horizon > 0) slow = std::max(slow, 1 / horizon);
   slow = std::min(slow, fast);
@@ -32,13 +33,7 @@ ExponentialKernel fitted_kernel(const SgdModes& modes, double horizon, std::size
   if (slow == fast) count = 1;
   for (std::size_t j = 0; j < count; ++j)
     out.rate.push_back(count == 1
-                           ? 2 * kernel(0) /
-                                 [&] {
-                                   double trace = 0;
-                                   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a)
-                                     trace += modes.multiplicity[a] * modes.eigenvalue[a];
-                                   return trace;
-                                 }()
+                           ? 2 * kernel(0) / modes.trace()
                            : fast * std::pow(slow / fast, static_cast<double>(j) / static_cast<double>(count - 1)));
   // Relative residuals at s = 0 and on a logarithmic grid down to where the slowest rate has died out.
   std::vector<double> grid = {0};
@@ -58,7 +53,7 @@ ExponentialKernel fitted_kernel(const SgdModes& modes, double horizon, std::size
       for (std::size_t j = 0; j < columns.size(); ++j)
         a(i, j) = std::exp(-out.rate[columns[j]] * grid[i]) * kernel(0) / kernel(grid[i]);
     const std::vector<double> weight = linear_algebra::least_squares(a, std::vector<double>(grid.size(), 1.0));
-    if (std::any_of(weight.begin(), weight.end(), [](double w) { return !(w >= 0); })) continue;
+    if (std::ranges::any_of(weight, [](double w) { return !(w >= 0); })) continue;
     double squares = 0;
     for (std::size_t i = 0; i < grid.size(); ++i) {
       double fit = 0;
@@ -77,33 +72,28 @@ std::vector<double> reduced_excess(const SgdModes& modes, std::span<const double
                                    std::span<const double> rates, const ReducedNoise& how) {
   const std::size_t n = modes.eigenvalue.size();
   const double feedback = how.feedback / modes.batch;
-  double trace = 0, square = 0, tau_end = 0;
-  for (std::size_t a = 0; a < n; ++a) {
-    trace += modes.multiplicity[a] * modes.eigenvalue[a];
-    square += modes.multiplicity[a] * modes.eigenvalue[a] * modes.eigenvalue[a];
-  }
-  for (const double eta : rates) tau_end += eta;
+  const double trace = modes.trace(), tau_end = std::accumulate(rates.begin(), rates.end(), 0.0);
   // The noise's memory: every mode, or few exponentials.
   ExponentialKernel memory;
+  for (std::size_t a = 0; a < n; ++a) {
+    memory.rate.push_back(2 * modes.eigenvalue[a]);
+    memory.weight.push_back(modes.multiplicity[a] * modes.eigenvalue[a] * modes.eigenvalue[a]);
+  }
   const bool whole = how.kernel == NoiseKernel::volterra;
-  if (whole)
-    for (std::size_t a = 0; a < n; ++a) {
-      memory.rate.push_back(2 * modes.eigenvalue[a]);
-      memory.weight.push_back(modes.multiplicity[a] * modes.eigenvalue[a] * modes.eigenvalue[a]);
-    }
+  const double square = memory.at(0);
+  if (!whole) memory = {};
   if (how.kernel == NoiseKernel::oneexp) memory = {{square}, {2 * square / trace}};
   if (how.kernel == NoiseKernel::exponentials) memory = fitted_kernel(modes, tau_end, how.exponentials);
   const bool adiabatic = how.kernel == NoiseKernel::adiabatic;
   std::vector<double> noise(memory.rate.size(), 0.0), bias(power.begin(), power.end()), out;
   for (std::size_t a = 0; a < n; ++a) bias[a] *= modes.eigenvalue[a];
   for (std::size_t k = 0; k <= rates.size(); ++k) {
-    double P = 0;
-    for (const double part : bias) P += part;
+    double P = std::accumulate(bias.begin(), bias.end(), 0.0);
     if (adiabatic) {
       const double eta = rates.empty() ? 0 : rates[std::min(k, rates.size() - 1)], rho = feedback * eta * trace / 2;
       P = rho < 1 ? (P + rho * noise_variance) / (1 - rho) : infinity;
     }
-    for (const double part : noise) P += part;
+    P = std::accumulate(noise.begin(), noise.end(), P);
     out.push_back(P);
     if (k == rates.size()) break;
     const double eta = rates[k], fed = feedback * eta * (P + noise_variance);

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
+#include "numerics/constants.hpp"
 #include "numerics/roots.hpp"
+#include "numerics/sums.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -31,8 +32,12 @@ double SgdModes::feedback(std::size_t a, double eta) const {
   return eta * eta / batch * multiplicity[a] * eigenvalue[a];
 }
 
+double SgdModes::trace() const {
+  return numerics::dot_in_order(multiplicity, eigenvalue);
+}
+
 double largest_eigenvalue(const SgdModes& modes) {
-  return *std::max_element(modes.eigenvalue.begin(), modes.eigenvalue.end());
+  return std::ranges::max(modes.eigenvalue);
 }
 
 double kernel_norm(const SgdModes& modes, double eta) {
@@ -40,7 +45,7 @@ double kernel_norm(const SgdModes& modes, double eta) {
   double total = 0;
   for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) {
     const double slack = 2 - eta * modes.eigenvalue[a] * (1 + modes.own_noise / modes.batch);
-    if (slack <= 0) return std::numeric_limits<double>::infinity();
+    if (slack <= 0) return infinity;
     total += modes.multiplicity[a] * modes.eigenvalue[a] / slack;
   }
   return eta / modes.batch * total;
@@ -50,11 +55,9 @@ double largest_learning_rate(const SgdModes& modes) {
   // Where the stiffest mode alone ceases to decay; never for inputs of kurtosis 1 and single samples.
   const double bound = 2 / (largest_eigenvalue(modes) * (1 + modes.own_noise / modes.batch));
   if (std::isinf(modes.batch)) return bound;
-  double trace = 0;
-  for (std::size_t a = 0; a < modes.eigenvalue.size(); ++a) trace += modes.multiplicity[a] * modes.eigenvalue[a];
   // kappa - 1 in log eta. As 0 < slack <= 2, kappa lies above eta tr K / (2B), its value for small rates.
   const auto excess = [&](double log_eta) { return std::min(kernel_norm(modes, std::exp(log_eta)), 1e6) - 1; };
-  const double high = std::log(std::min(bound, 2 * modes.batch / trace));
+  const double high = std::log(std::min(bound, 2 * modes.batch / modes.trace()));
   const double at_high = excess(high);
   if (at_high <= 0) return std::exp(high);
   double low = high - 1;

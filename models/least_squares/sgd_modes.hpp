@@ -21,6 +21,8 @@ struct SgdModes {
   explicit SgdModes(const LeastSquares& problem);
   /// m_a = eta lambda_a (2 - eta lambda_a (1 + own_noise/B)): the decay of D_a per step, without cancellation.
   double contraction(std::size_t a, double eta) const;
+  /// sum n_a lambda_a.
+  double trace() const;
   /// (eta^2/B) n_a lambda_a, the response of D_a to P + sigma^2.
   double feedback(std::size_t a, double eta) const;
 };

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numeric>
 #include <stdexcept>
 
 #include "models/framework/recorder.hpp"
@@ -15,6 +15,7 @@
 #include "models/least_squares/sgd_flow.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/sgd_sde.hpp"
+#include "numerics/constants.hpp"
 #include "numerics/power_of_two.hpp"
 #include "settings/section.hpp"
 #include "spectra/compression.hpp"
@@ -232,20 +233,13 @@ class Solver {
 
   Trajectory followed(const FlowProblem& flow, FlowIntegrator integrator, double rtol, double atol) const {
     using ingredients::Following;
-    Following how{.method = Following::Method::ode, .rtol = rtol, .atol = atol};
-    switch (integrator) {
-      case FlowIntegrator::contour:
-        how.method = Following::Method::jump;
-        break;
-      case FlowIntegrator::etd:
-        how.integrator = solvers::Integrator::etd;
-        break;
-      case FlowIntegrator::explicit_:
-        how.integrator = solvers::Integrator::explicit_;
-        break;
-      default:
-        how.integrator = solvers::Integrator::sdirk4;
-    }
+    const Following how{
+        .method = integrator == FlowIntegrator::contour ? Following::Method::jump : Following::Method::ode,
+        .integrator = integrator == FlowIntegrator::etd         ? solvers::Integrator::etd
+                      : integrator == FlowIntegrator::explicit_ ? solvers::Integrator::explicit_
+                                                                : solvers::Integrator::sdirk4,
+        .rtol = rtol,
+        .atol = atol};
     return ingredients::follow(flow_law(flow), problem_.time, how);
   }
 
@@ -269,9 +263,7 @@ class Solver {
 
   /// Of the start and the noise together.
   double scale() const {
-    double sum = scaled_noise_;
-    for (std::size_t a = 0; a < modes_.eigenvalue.size(); ++a) sum += modes_.eigenvalue[a] * modes_.power[a];
-    return sum;
+    return std::inner_product(modes_.eigenvalue.begin(), modes_.eigenvalue.end(), modes_.power.begin(), scaled_noise_);
   }
 
   Trajectory sde() {
@@ -339,7 +331,7 @@ class Solver {
     Column sgd{{"excess_mse_sgd_std", "label^2", "exact standard deviation of P under SGD"}, exact_std, {}};
     sgd.value.resize(out.steps.size());
     out.columns.push_back(sgd);
-    double smallest = std::numeric_limits<double>::infinity(), largest = 0;
+    double smallest = infinity, largest = 0;
     for (std::size_t i = 0; i < std::min(sde_std_.size(), exact_std.size()); ++i)
       if (exact_std[i] > 0) {
         smallest = std::min(smallest, sde_std_[i] / exact_std[i]);
@@ -403,20 +395,23 @@ void Solver::bands(Trajectory& out) const {
   variance_problem.batch = problem_.batch;
   variance_problem.noise_variance = scaled_noise_ / scale;
 
+  const auto follow = [&](auto recursion, double until) {
+    double k = 0;
+    for (std::size_t i = 0; i < count && out.steps[i] <= until; ++i) {
+      for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k) * unit);
+      variance[i] = recursion.excess_mse_variance();
+      parameter_variance[i] = recursion.parameter_error_variance();
+    }
+  };
   if (!gaussian) {
     if (last * n * n > 1e11)
       throw std::invalid_argument(
           "theory.bands: so many steps cost too much where data or labels are not Gaussian; ask for fewer steps or "
           "modes");
     const double noise_scale = theory_.scale_label_noise / scale;
-    ProductVariance recursion({variance_problem, ingredients::even_moments(problem_.data.law),
-                               noise_fourth_moment(problem_) * noise_scale * noise_scale});
-    double k = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k) * unit);
-      variance[i] = recursion.excess_mse_variance();
-      parameter_variance[i] = recursion.parameter_error_variance();
-    }
+    follow(ProductVariance({variance_problem, ingredients::even_moments(problem_.data.law),
+                            noise_fourth_moment(problem_) * noise_scale * noise_scale}),
+           infinity);
   } else if (theory_.method != TheoryMethod::recursion) {
     if (!constant())
       throw std::invalid_argument(
@@ -424,34 +419,27 @@ void Solver::bands(Trajectory& out) const {
     variance = linear_noise_variance(variance_problem, problem_.learning_rate * unit, out.steps);
     parameter_variance.clear();
   } else {
-    std::optional<VarianceContour> contour;
-    double direct_until = std::numeric_limits<double>::infinity();
+    double direct_until = infinity;
     if (constant() && last * n * n > 4e8) {
-      contour.emplace(variance_problem, problem_.learning_rate * unit, 1e-12);
-      if (contour->converges())
-        direct_until = std::max(contour->earliest(), 256.0);
+      const VarianceContour contour(variance_problem, problem_.learning_rate * unit, 1e-12);
+      if (contour.converges())
+        direct_until = std::max(contour.earliest(), 256.0);
       else if (last * n * n > 1e11)
         throw std::invalid_argument(
             "theory.bands: the variance diverges at this learning rate, and so many steps of its recursion cost too "
             "much; "
             "ask for fewer steps");
+      for (std::size_t i = 0; i < count; ++i)
+        if (out.steps[i] > direct_until) {
+          const auto v = contour.at(out.steps[i]);
+          variance[i] = v.excess_mse;
+          parameter_variance[i] = v.parameter_error;
+        }
     } else if (last * n * n > 1e12) {
       throw std::invalid_argument(
           "theory.bands: so many steps under a schedule cost too much; ask for fewer steps or modes");
     }
-    VarianceRecursion recursion(variance_problem);
-    double k = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      if (out.steps[i] <= direct_until) {
-        for (; k < out.steps[i]; ++k) recursion.step(problem_.rate_at(k) * unit);
-        variance[i] = recursion.excess_mse_variance();
-        parameter_variance[i] = recursion.parameter_error_variance();
-      } else {
-        const auto v = contour->at(out.steps[i]);
-        variance[i] = v.excess_mse;
-        parameter_variance[i] = v.parameter_error;
-      }
-    }
+    follow(VarianceRecursion(variance_problem), direct_until);
   }
   auto& risk = out.columns[0].std;
   auto& excess = out.columns[1].std;
@@ -474,7 +462,7 @@ void add_local_exponent(Trajectory& out) {
   const auto x = [&](std::size_t i) { return std::log(out.steps[i]); };
   const auto y = [&](std::size_t i) { return std::log(P[i]); };
   for (std::size_t i = 0; i < count; ++i) {
-    double slope = std::numeric_limits<double>::quiet_NaN();
+    double slope = nan;
     if (out.steps[i] > 0) {
       const bool left = i > 0 && out.steps[i - 1] > 0, right = i + 1 < count;
       if (left && right) {
@@ -486,10 +474,10 @@ void add_local_exponent(Trajectory& out) {
       }
     }
     // P = 0 has no logarithm.
-    column.value.push_back(std::isfinite(slope) ? slope : std::numeric_limits<double>::quiet_NaN());
+    column.value.push_back(std::isfinite(slope) ? slope : nan);
   }
   // Not defined everywhere, and nowhere a claim about runs.
-  column.valid_from = std::numeric_limits<double>::infinity();
+  column.valid_from = infinity;
   out.columns.push_back(std::move(column));
 }
 

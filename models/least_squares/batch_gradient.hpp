@@ -18,8 +18,7 @@ namespace edgewise::models::least_squares {
 struct Gradient {
   double shrink = 0, noise = 0;
   std::span<const double> z;
-  double loss = 0;           ///< of the batch
-  double perpendicular = 0;  ///< |g|^2 of what no coordinate shows
+  double loss = 0;  ///< of the batch
   double along(std::span<const double> u, std::size_t i) const { return shrink * u[i] + noise * z[i]; }
 };
 
@@ -31,7 +30,9 @@ class BatchGradient {
   virtual void draw(std::uint64_t step, double batch, std::span<const double> u, double excess) = 0;
   /// Its gradient times `rate`.
   virtual Gradient at(double rate) const = 0;
-  /// What that adds across the error, where u_i stands for a whole eigenspace. \returns |u|^2, which was `square`
+  /// |g|^2 of what no coordinate shows.
+  virtual double perpendicular() const { return 0; }
+  /// What a step adds across the error, where u_i stands for a whole eigenspace. \returns |u|^2, which was `square`
   virtual double spread(const Gradient& /*step*/, double square, std::span<double> /*u*/) const { return square; }
 };
 

@@ -82,7 +82,7 @@ class SgdReplica final : public ingredients::ScheduledReplica {
     out.weight = beta > 0 && !direction_.empty() ? 1 - beta : 1;
     if (beta > 0) direction_.resize(u_.size());
     out.loss = g.loss;
-    out.squared_gradient = g.perpendicular;
+    out.squared_gradient = gradient_->perpendicular();
     double slope = 0, curvature = 0;
     for (std::size_t i = 0; i < u_.size(); ++i) {
       const double along = g.along(u_, i);
@@ -212,10 +212,15 @@ class BlockGradient final : public BatchGradient {
 
   Gradient at(double rate) const override {
     const auto [shrink, noise] = weights_.scalars(rate, y_);
-    Gradient out{shrink, noise, std::span(z_).first(size_), weights_.loss()};
+    return {shrink, noise, std::span(z_).first(size_), weights_.loss()};
+  }
+
+  double perpendicular() const override {
+    const double noise = weights_.scalars(1, y_).noise;
+    double sum = 0;
     for (std::size_t i = 0; i < squares_.size(); ++i)
-      out.perpendicular += lambda_[perpendicular_.mode[i]] * noise * noise * squares_[i];
-    return out;
+      sum += lambda_[perpendicular_.mode[i]] * noise * noise * squares_[i];
+    return sum;
   }
 
   double spread(const Gradient& step, double square, std::span<double> u) const override {

@@ -3,7 +3,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <tuple>
 
@@ -12,6 +11,7 @@
 #include "models/finite_data/population.hpp"
 #include "models/framework/closed_form_list.hpp"
 #include "models/ingredients/schedule_search/best_rates.hpp"
+#include "numerics/constants.hpp"
 
 namespace edgewise::models::finite_data {
 
@@ -19,8 +19,9 @@ namespace {
 
 using Pair = ClosedFormList::Pair;
 
-std::shared_ptr<const ingredients::Schedule> schedule(const std::string& kind, double steps) {
-  return ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n", "closed form"),
+std::shared_ptr<const ingredients::Schedule> schedule(const std::string& kind, double steps,
+                                                      const std::string& more = "") {
+  return ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n" + more, "closed form"),
                                     "schedule", steps);
 }
 
@@ -47,6 +48,12 @@ FiniteData reference(Sampling sampling, std::vector<std::uint64_t> at = {0}, std
 
 double loss_after(const FiniteData& data, Level level = Level::exact) {
   return solve_finite_data(data, kernel_of(data), {level}).columns[0].value.back();
+}
+
+double finding(const FiniteData& data, const std::string& name) {
+  for (const Finding& f : finite_data_stability(data, kernel_of(data)))
+    if (f.name == name) return std::get<double>(f.value);
+  return nan;
 }
 
 /// Five orthogonal samples, eta/B = .35: every z_i moves alone, by 1 - .35 n_i, n_i the times that i is drawn.
@@ -135,12 +142,9 @@ void add_formulas(ClosedFormList& table) {
   table.add("full-batch", "B = N: L_k = |(1 - eta Theta)^k z_0|^2/(2N), gradient descent", "9", 1e-12, [] {
     const FiniteData data = reference(Sampling::without_replacement, {50}, 12);
     const Kernel kernel = kernel_of(data);
+    const std::vector<double> along = kernel.along(data.residual);
     double sum = 0;
-    for (std::size_t a = 0; a < 12; ++a) {
-      double along = 0;
-      for (std::size_t i = 0; i < 12; ++i) along += kernel.vectors(i, a) * data.residual[i];
-      sum += std::pow(1 - 0.03 * kernel.eigenvalue[a], 100) * along * along;
-    }
+    for (std::size_t a = 0; a < 12; ++a) sum += std::pow(1 - 0.03 * kernel.eigenvalue[a], 100) * along[a] * along[a];
     return Pair(sum / 24, loss_after(data));
   });
   table.add("full-batch-threshold", "B = N: eta_max = 2/mu_max", "9", 1e-13, [] {
@@ -233,21 +237,15 @@ void add_formulas(ClosedFormList& table) {
   });
   table.add("floor", "p < N: what the null modes hold stays, (1/2N) sum_null p", "9", 1e-12, [] {
     const FiniteData data = reference(Sampling::without_replacement, {1}, 12, 4);
-    double found = 0;
-    for (const Finding& f : finite_data_stability(data, kernel_of(data)))
-      if (f.name == "loss_floor") found = std::get<double>(f.value);
     FiniteData late = data;
     late.time.at = {200000};
-    return Pair(found, loss_after(late, Level::closure));
+    return Pair(finding(data, "loss_floor"), loss_after(late, Level::closure));
   });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement})
     table.add(fmt::format("steady-loss-{}", sampling_names()[static_cast<std::size_t>(sampling)]),
               "p < N: steady state of (9.1), d = (1 - M)^{-1} d_null", "9", 1e-9, [sampling] {
-                FiniteData data = reference(sampling, {6000}, 2, 4);
-                double found = 0;
-                for (const Finding& f : finite_data_stability(data, kernel_of(data)))
-                  if (f.name == "steady_loss") found = std::get<double>(f.value);
-                return Pair(found, loss_after(data));
+                const FiniteData data = reference(sampling, {6000}, 2, 4);
+                return Pair(finding(data, "steady_loss"), loss_after(data));
               });
   for (const Sampling sampling : {Sampling::without_replacement, Sampling::with_replacement, Sampling::bernoulli})
     for (const std::size_t parameters : {20, 4})
@@ -261,11 +259,9 @@ void add_formulas(ClosedFormList& table) {
   table.add("null-modes-are-label-noise", "mean field, p < N: L -> (1/2N) sum_null p/(1 - kappa)", "9", 1e-10, [] {
     const FiniteData data = reference(Sampling::with_replacement, {20000}, 2, 4);
     const Kernel kernel = kernel_of(data);
-    const std::vector<double> along = kernel.along(data.residual);
-    double null_power = 0;
-    for (std::size_t a = kernel.rank; a < along.size(); ++a) null_power += along[a] * along[a];
-    return Pair(null_power / 24 / (1 - kernel_norm(data, kernel, NormLevel::mean_field, data.learning_rate)),
-                loss_after(data, Level::mean_field));
+    return Pair(
+        null_power(data, kernel) / 24 / (1 - kernel_norm(data, kernel, NormLevel::mean_field, data.learning_rate)),
+        loss_after(data, Level::mean_field));
   });
   table.add("trace-norm", "with replacement, eta mu -> 0: mean field -> eta tr Theta/(2B)", "9", 1e-5, [] {
     const FiniteData data = reference(Sampling::with_replacement);
@@ -298,17 +294,14 @@ std::shared_ptr<const RateObjective> average_workload(std::size_t batch, std::ui
 
 /// `kind` with a linear warm-up over the first tenth that has a clock of its own, or none.
 std::vector<double> shape_of(const std::string& kind, std::uint64_t steps, bool warmup) {
-  const std::string more = warmup ? "warmup = 0.1\nwarmup_mode = 'first'\n" : "";
-  const auto shape =
-      ingredients::read_schedule(settings::read_text("[schedule]\nkind = '" + kind + "'\n" + more, "closed form"),
-                                 "schedule", static_cast<double>(steps));
+  const auto shape = schedule(kind, static_cast<double>(steps), warmup ? "warmup = 0.1\nwarmup_mode = 'first'\n" : "");
   std::vector<double> out;
   for (std::uint64_t k = 0; k < steps; ++k) out.push_back(shape->at(static_cast<double>(k)));
   return out;
 }
 
 double tuned(const RateObjective& J, const std::vector<double>& shape) {
-  return ingredients::best_base(J, shape, std::numeric_limits<double>::infinity()).loss;
+  return ingredients::best_base(J, shape, infinity).loss;
 }
 
 void add_schedules(ClosedFormList& table) {

@@ -1,7 +1,6 @@
 // Built at -O1: nothing here takes time.
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 #include <string>
 
@@ -17,7 +16,7 @@ namespace {
 /// E|z|^2 in the steady state of (9.1): the null part of z stays and makes noise in the rest.
 double steady_power(const FiniteData& data, const Kernel& kernel) {
   if (null_power(data, kernel) == 0) return 0;
-  const BatchMoments c = batch_moments(data.sampling, data.samples(), data.batch);
+  const BatchMoments c = batch_moments(data);
   const std::vector<double> start = kernel.along(data.residual);
   std::vector<double> still(data.samples(), 0.0);
   for (std::size_t a = kernel.rank; a < start.size(); ++a)
@@ -85,7 +84,7 @@ std::vector<Finding> finite_data_stability(const FiniteData& data, const Kernel&
           {"steady_loss", steady_power(data, kernel) / twice, "where the loss settles: the floor and its noise"});
       // What is not learned is in the noise, beside the mean of what is.
       double mean = 0;
-      if (batch_moments(data.sampling, data.samples(), data.batch).c1 > 0)
+      if (batch_moments(data).c1 > 0)
         for (std::size_t a = 0; a < kernel.rank; ++a) mean = std::max(mean, std::abs(1 - eta * kernel.eigenvalue[a]));
       out.push_back({"approach_factor", std::max(mean, growth_factor(data, kernel)),
                      "of what the loss is off steady_loss, per step, at long times"});

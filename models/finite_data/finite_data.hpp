@@ -59,7 +59,7 @@ struct FiniteData {
 struct BatchMoments {
   double c1 = 0, c2 = 1;
 };
-BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch);
+BatchMoments batch_moments(const FiniteData& data);
 
 /// Theta's eigenvalues, largest first, and its eigenvectors by column: the squares over N of the singular values of the
 /// inputs, of which those below 2e-12 of the largest are rounding: null, 0.

@@ -353,15 +353,15 @@ const std::vector<Observable>& finite_data_observables(const FiniteData& data) {
   return !data.population ? loss : data.has_risk() ? finite_data_observables() : heavy;
 }
 
-BatchMoments batch_moments(Sampling sampling, std::size_t samples, std::size_t batch) {
-  const auto N = static_cast<double>(samples), B = static_cast<double>(batch);
-  switch (sampling) {
+BatchMoments batch_moments(const FiniteData& data) {
+  const auto N = static_cast<double>(data.samples()), B = static_cast<double>(data.batch);
+  switch (data.sampling) {
     case Sampling::with_replacement:
       return {N / B, (B - 1) / B};
     case Sampling::bernoulli:
       return {(N - B) / B, 1};
     default:
-      if (samples == 1) return {0, 1};
+      if (N == 1) return {0, 1};
       return {N * (N - B) / (B * (N - 1)), N * (B - 1) / (B * (N - 1))};
   }
 }

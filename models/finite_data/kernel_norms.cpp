@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
-#include <stdexcept>
-#include <utility>
 
 #include "models/ingredients/noise_kernel.hpp"
 #include "numerics/constants.hpp"
@@ -19,10 +17,6 @@ using linear_algebra::Transposed;
 
 constexpr int root_bits = 48;
 
-BatchMoments moments_of(const FiniteData& data) {
-  return batch_moments(data.sampling, data.samples(), data.batch);
-}
-
 }  // namespace
 
 Matrix overlaps(const Kernel& kernel) {
@@ -32,7 +26,7 @@ Matrix overlaps(const Kernel& kernel) {
 }
 
 double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level, double eta) {
-  const BatchMoments c = moments_of(data);
+  const BatchMoments c = batch_moments(data);
   const auto N = static_cast<double>(data.samples());
   if (kernel.rank == 0) return 0;
   const double top = kernel.eigenvalue.front();
@@ -56,7 +50,7 @@ double kernel_norm(const FiniteData& data, const Kernel& kernel, NormLevel level
 
 double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) {
   if (kernel.rank == 0) return infinity;
-  const BatchMoments c = moments_of(data);
+  const BatchMoments c = batch_moments(data);
   const double single = 2 / kernel.eigenvalue.front();
   if (level == NormLevel::trace) return 1 / kernel_norm(data, kernel, level, 1);
   if (c.c1 == 0) return single;
@@ -74,7 +68,7 @@ double threshold(const FiniteData& data, const Kernel& kernel, NormLevel level) 
 
 double growth_factor(const FiniteData& data, const Kernel& kernel) {
   if (kernel.rank == 0) return 1;
-  const BatchMoments c = moments_of(data);
+  const BatchMoments c = batch_moments(data);
   const double eta = data.learning_rate;
   const auto square = [&](double x, double y) { return (eta * x) * (eta * y); };
   const auto decay = [&](double x, double y) { return 1 - eta * x - eta * y + c.c2 * square(x, y); };

@@ -2,9 +2,6 @@
 /// \file
 /// Mean-square stability of SGD on a fixed data set (docs/theory/least-squares-sgd.md, section 9): how the noise of the
 /// batches feeds on itself, at three levels of the theory.
-#include <string>
-#include <vector>
-
 #include "models/finite_data/finite_data.hpp"
 
 namespace edgewise::models::finite_data {

@@ -1,7 +1,5 @@
 #include "models/finite_data/population.hpp"
 
-#include <cmath>
-
 namespace edgewise::models::finite_data {
 
 using linear_algebra::Matrix;

@@ -6,7 +6,6 @@
 /// V'(z - z_0) = diag(mu) y. The excess risk P = (theta - theta*)' K (theta - theta*) is a quadratic function of y; its
 /// mean follows from E y and the covariance of y, which stay well conditioned for the smallest eigenvalues.
 #include <span>
-#include <vector>
 
 #include "models/finite_data/finite_data.hpp"
 
@@ -21,8 +20,6 @@ class PopulationRisk {
   double excess(std::span<const double> mean, const linear_algebra::Matrix& covariance) const;
   /// E P from E y and the variances of the y_a, their covariances left out.
   double excess(std::span<const double> mean, std::span<const double> variance) const;
-  /// (P + sigma^2)/2.
-  double risk(double excess) const { return 0.5 * (excess + population_.noise_variance); }
 
  private:
   /// P of the parameters Phi mean.

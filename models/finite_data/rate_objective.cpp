@@ -20,7 +20,7 @@ std::unique_ptr<RateObjective> finite_data_rate_objective(const FiniteData& data
     throw std::invalid_argument(
         "theory.method: the best learning rates are known for mean-field, whose modes meet in one number");
   if (kernel.rank == 0) throw std::invalid_argument("data: the inputs are all 0, so that no learning rate matters");
-  const BatchMoments c = batch_moments(data.sampling, data.samples(), data.batch);
+  const BatchMoments c = batch_moments(data);
   const auto N = static_cast<double>(data.samples());
   const double unit = numerics::power_of_two(kernel.eigenvalue.front());
   solvers::LinearModes modes;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <stdexcept>
 
@@ -21,7 +20,11 @@ using linear_algebra::Matrix;
 class BatchDraw {
  public:
   BatchDraw(const FiniteData& data, std::uint64_t seed, std::uint64_t index)
-      : sampling_(data.sampling), samples_(data.samples()), batch_(data.batch), stream_(seed, index), order_(samples_) {
+      : sampling_(data.sampling),
+        samples_(data.samples()),
+        batch_(data.batch),
+        stream_(seed, index, 0, random::Purpose::batch),
+        order_(samples_) {
     std::iota(order_.begin(), order_.end(), std::size_t{0});
   }
 
@@ -29,17 +32,16 @@ class BatchDraw {
     switch (sampling_) {
       case Sampling::without_replacement:
         if (batch_ == samples_) return order_;
-        stream_.seek(step, random::Purpose::batch);
         // Any order of the indices is as good a start as another: the last step's is kept.
-        for (std::size_t k = 0; k < batch_; ++k) std::swap(order_[k], order_[k + stream_.below(samples_ - k)]);
+        order(step, batch_);
         return {order_.data(), batch_};
       case Sampling::with_replacement:
-        stream_.seek(step, random::Purpose::batch);
+        stream_.seek(step);
         drawn_.clear();
         for (std::size_t k = 0; k < batch_; ++k) drawn_.push_back(stream_.below(samples_));
         return drawn_;
       case Sampling::bernoulli: {
-        stream_.seek(step, random::Purpose::batch);
+        stream_.seek(step);
         drawn_.clear();
         const double share = static_cast<double>(batch_) / static_cast<double>(samples_);
         for (std::size_t i = 0; i < samples_; ++i)
@@ -48,10 +50,7 @@ class BatchDraw {
       }
       case Sampling::shuffle: {
         const std::uint64_t batches = samples_ / batch_, place = step % batches;
-        if (place == 0) {
-          stream_.seek(step, random::Purpose::batch);
-          for (std::size_t k = 0; k + 1 < samples_; ++k) std::swap(order_[k], order_[k + stream_.below(samples_ - k)]);
-        }
+        if (place == 0) order(step, samples_ - 1);
         return {order_.data() + place * batch_, batch_};
       }
     }
@@ -59,6 +58,12 @@ class BatchDraw {
   }
 
  private:
+  /// Draws the first indices of the order.
+  void order(std::uint64_t step, std::size_t first) {
+    stream_.seek(step);
+    for (std::size_t k = 0; k < first; ++k) std::swap(order_[k], order_[k + stream_.below(samples_ - k)]);
+  }
+
   Sampling sampling_;
   std::size_t samples_, batch_;
   random::Stream stream_;
@@ -109,13 +114,9 @@ class DataReplica final : public ingredients::ScheduledReplica {
   }
 
   void measure(std::span<double> out) const override {
-    if (in_parameters()) {
-      std::vector<double> residual(data_.samples());
-      for (std::size_t i = 0; i < residual.size(); ++i) residual[i] = residual_at(i);
-      out[0] = loss_of(residual);
-    } else {
-      out[0] = loss_of(residual_);
-    }
+    std::vector<double> residual;
+    for (std::size_t i = 0; i < data_.samples(); ++i) residual.push_back(residual_at(i));
+    out[0] = loss_of(residual);
     if (!data_.population) return;
     const double excess = population_excess(*data_.population, in_parameters() ? moved_ : parameters());
     if (data_.has_risk()) out[1] = 0.5 * (excess + data_.population->noise_variance);

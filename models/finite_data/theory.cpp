@@ -84,7 +84,7 @@ std::optional<PopulationRisk> population_of(const FiniteData& data, const Kernel
 class Bands {
  public:
   Bands(const FiniteData& data, const Kernel& kernel, bool asked) : samples_(data.samples()), asked_(asked) {
-    const bool noiseless = batch_moments(data.sampling, samples_, data.batch).c1 == 0;
+    const bool noiseless = batch_moments(data).c1 == 0;
     if (!asked || noiseless) return;
     if (FourthMoments::cost(samples_, static_cast<double>(data.time.at.back())) > most_operations)
       throw std::invalid_argument(fmt::format(
@@ -118,7 +118,7 @@ class ExactMoments {
  public:
   ExactMoments(const FiniteData& data, const Kernel& kernel)
       : kernel_(kernel),
-        moments_(batch_moments(data.sampling, data.samples(), data.batch)),
+        moments_(batch_moments(data)),
         residual_(kernel.along(data.residual)),
         mean_(data.samples(), 0.0),
         C_(data.samples(), data.samples()),
@@ -203,7 +203,7 @@ Trajectory solve_exact(const FiniteData& data, const Kernel& kernel, bool bands)
 struct Closure {
   Closure(const FiniteData& data, const Kernel& the_kernel, bool mean_field)
       : kernel(the_kernel),
-        moments(batch_moments(data.sampling, data.samples(), data.batch)),
+        moments(batch_moments(data)),
         C(mean_field ? Matrix(data.samples(), data.samples(), 1 / static_cast<double>(data.samples()))
                      : overlaps(the_kernel)),
         start(the_kernel.along(data.residual)),

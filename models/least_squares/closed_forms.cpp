@@ -5,12 +5,12 @@
 
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
-#include <limits>
 
 #include "models/framework/closed_form_list.hpp"
 #include "models/least_squares/linear_methods/closed_form_problems.hpp"
 #include "models/least_squares/sgd_modes.hpp"
 #include "models/least_squares/theory.hpp"
+#include "numerics/constants.hpp"
 #include "settings/theory_source.hpp"
 #include "solvers/contour.hpp"
 #include "spectra/compression.hpp"
@@ -64,7 +64,7 @@ double last_std(const LeastSquares& problem, LeastSquaresTheory theory = {}) {
 double finding(const LeastSquares& problem, const std::string& name) {
   for (const Finding& f : sgd_stability(problem))
     if (f.name == name) return std::get<double>(f.value);
-  return std::numeric_limits<double>::quiet_NaN();
+  return nan;
 }
 
 // Exact formulas that hold at parameters chosen here.
@@ -73,6 +73,11 @@ void add_formulas(ClosedFormList& table) {
     double d = 37, eta = 0.019, B = 3, sigma2 = 0.3, P0 = 1.7;
     double r() const { return (1 - eta) * (1 - eta) + eta * eta * (d + 1) / B; }
     double P_inf() const { return eta * d * sigma2 / (2 * B - eta * (B + 1 + d)); }
+    /// In continuous time, level homog.
+    double homog(double t) const {
+      const double steady = eta * d * sigma2 / (2 * B - eta * d);
+      return steady + std::exp(-(2 * eta - eta * eta * d / B) * t) * (P0 - steady);
+    }
     LeastSquares problem(std::vector<std::uint64_t> at) const {
       return problem_of(spectrum_of({1}, {d}, {P0}), eta, B, sigma2, std::move(at));
     }
@@ -108,17 +113,11 @@ void add_formulas(ClosedFormList& table) {
               "P(t) = P_inf + e^{-(2 eta - eta^2 d/B) t} (P_0 - P_inf), P_inf = eta d sigma^2/(2B - eta d)", "1.4",
               1e-8, [integrator = integrator] {
                 const Isotropic iso;
-                const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
-                const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
-                return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
-                            last_P(iso.problem({90}), ode(FlowLevel::homog, integrator, 1e-10)));
+                return Pair(iso.homog(90), last_P(iso.problem({90}), ode(FlowLevel::homog, integrator, 1e-10)));
               });
   table.add("isotropic-volterra", "the same P(t) from P = F + H * (P + sigma^2)", "1.3", 1e-7, [] {
     const Isotropic iso;
-    const double P_inf = iso.eta * iso.d * iso.sigma2 / (2 * iso.B - iso.eta * iso.d);
-    const double rate = 2 * iso.eta - iso.eta * iso.eta * iso.d / iso.B;
-    return Pair(P_inf + std::exp(-rate * 90) * (iso.P0 - P_inf),
-                last_P(iso.problem({90}), {.method = TheoryMethod::volterra}));
+    return Pair(iso.homog(90), last_P(iso.problem({90}), {.method = TheoryMethod::volterra}));
   });
   table.add("isotropic-variance", "E P_k^2 = M^k P_0^2, M = E A^4 + 2(d-1)(eta^2/B^2) E c A^2 + (d^2-1) S2 (sigma = 0)",
             "4", 1e-9, [] {
@@ -156,7 +155,7 @@ void add_formulas(ClosedFormList& table) {
     double P = 0;
     for (std::size_t a = 0; a < s.modes(); ++a)
       P += s.eigenvalue[a] * s.target_power[a] * std::pow(1 - 0.8 * s.eigenvalue[a], 2 * 40);
-    return Pair(P, last_P(problem_of(s, 0.8, std::numeric_limits<double>::infinity(), 0.5, {40})));
+    return Pair(P, last_P(problem_of(s, 0.8, infinity, 0.5, {40})));
   });
   table.add("scale-symmetry", "(K, eta, sigma) -> (cK, eta/c, sqrt(c) sigma): P -> cP", "1.4", 1e-12, [] {
     auto s = power_law(60, 0.7, 0.4);
@@ -169,18 +168,16 @@ void add_formulas(ClosedFormList& table) {
     const auto together = spectrum_of({1, 0.5}, {2, 3}, {3, 1.5});
     return Pair(last_P(problem_of(apart, 0.2, 1, 0.1, {45})), last_P(problem_of(together, 0.2, 1, 0.1, {45})));
   });
-  table.add("steady-state", "P_inf = sigma^2 kappa/(1 - kappa) is the fixed point of the recursion", "1.1", 1e-11, [] {
+  const auto late = [](const LeastSquaresTheory& theory) {
     const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
     const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
-    return Pair(0.4 * kappa / (1 - kappa), last_P(problem));
-  });
+    return Pair(0.4 * kappa / (1 - kappa), last_P(problem, theory));
+  };
+  table.add("steady-state", "P_inf = sigma^2 kappa/(1 - kappa) is the fixed point of the recursion", "1.1", 1e-11,
+            [late] { return late({}); });
   for (const auto& [word, level] : {std::pair("diff", FlowLevel::diff), std::pair("log", FlowLevel::log)})
     table.add(fmt::format("steady-state-{}", word), "levels diff and log keep the exact fixed point", "1.2", 1e-9,
-              [level = level] {
-                const auto problem = problem_of(power_law(80, 0.5, 0.2), 0.25, 2, 0.4, {10000000});
-                const double kappa = kernel_norm(SgdModes(problem), problem.learning_rate);
-                return Pair(0.4 * kappa / (1 - kappa), last_P(problem, ode(level, FlowIntegrator::contour, 1e-10)));
-              });
+              [late, level = level] { return late(ode(level, FlowIntegrator::contour, 1e-10)); });
   table.add("kernel-integral", "int_0^inf H = eta tr K/(2B)", "1.3", 1e-12, [] {
     // sum over modes of b_a / A_a of the homog level, as the flow supplies them through its fixed point:
     // P_inf = sigma^2 I/(1 - I).

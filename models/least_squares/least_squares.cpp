@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <stdexcept>
 
 #include "models/framework/declared_model.hpp"
@@ -78,10 +79,15 @@ const settings::Section<MonteCarloKeys>& monte_carlo_section() {
   return keys;
 }
 
+template <class T>
+void append(std::vector<T>& all, std::vector<T> more) {
+  std::ranges::move(more, std::back_inserter(all));
+}
+
 class LeastSquaresProblem final : public Problem {
  public:
   LeastSquaresProblem(std::shared_ptr<LeastSquares> problem, LinearProblem linear, LeastSquaresTheory theory,
-                      Sampler sampler, std::uint64_t replicas, std::optional<std::pair<double, double>> power_law)
+                      Sampler sampler, std::uint64_t replicas, std::optional<ScalingForm> power_law)
       : problem_(std::move(problem)),
         linear_(std::move(linear)),
         theory_(std::move(theory)),
@@ -114,26 +120,22 @@ class LeastSquaresProblem final : public Problem {
 
   std::vector<Finding> stability() const override {
     if (problem_->rate_rule) return rate_rule_findings(*problem_);
-    if (!is_plain_sgd(linear_)) {
-      std::vector<Finding> findings = linear_stability(linear_);
-      if (!power_law_) return findings;
+    const bool plain = is_plain_sgd(linear_);
+    std::vector<Finding> findings = plain ? sgd_stability(*problem_) : linear_stability(linear_);
+    if (!power_law_) return findings;
+    const auto [alpha, beta] = *power_law_;
+    if (!plain) {
       const auto amplification = std::ranges::find(findings, "noise_amplification", &Finding::name);
-      for (Finding& finding :
-           linear_power_law(power_law_->first, power_law_->second, linear_, std::get<double>(amplification->value)))
-        findings.push_back(std::move(finding));
+      append(findings, linear_power_law(alpha, beta, linear_, std::get<double>(amplification->value)));
       return findings;
     }
-    std::vector<Finding> findings = sgd_stability(*problem_);
-    if (power_law_) {
-      for (Finding& finding : power_law_findings(power_law_->first, power_law_->second, *problem_))
-        findings.push_back(std::move(finding));
-      const auto law_of_sizes = scaling_law();
-      const std::string caution = law_of_sizes->caution();
-      if (const double horizon = law_of_sizes->horizon(); std::isfinite(horizon))
-        findings.push_back({"compute_optimal_steps", horizon,
-                            "of this size at a constant rate, z* d^(2 alpha)/eta" +
-                                (caution.empty() ? "" : "; not to be believed, " + caution)});
-    }
+    append(findings, power_law_findings(alpha, beta, *problem_));
+    const auto law_of_sizes = scaling_law();
+    const std::string caution = law_of_sizes->caution();
+    if (const double horizon = law_of_sizes->horizon(); std::isfinite(horizon))
+      findings.push_back({"compute_optimal_steps", horizon,
+                          "of this size at a constant rate, z* d^(2 alpha)/eta" +
+                              (caution.empty() ? "" : "; not to be believed, " + caution)});
     return findings;
   }
 
@@ -169,17 +171,13 @@ class LeastSquaresProblem final : public Problem {
     return linear_rate_objective(linear_, observable, power_law_);
   }
 
-  std::unique_ptr<ScalingLaw> scaling_law() const override {
-    std::optional<ScalingForm> form;
-    if (power_law_) form = ScalingForm{power_law_->first, power_law_->second};
-    return scaling_law_of(linear_, form ? &*form : nullptr);
-  }
+  std::unique_ptr<ScalingLaw> scaling_law() const override { return scaling_law_of(linear_, power_law_); }
 
   std::vector<std::string> warnings() const override {
     std::vector<std::string> out;
     if (problem_->data.rows())
       out.push_back("the data are real rows: the theory takes them as Gaussian with the same covariance");
-    for (auto& warning : linear_warnings(linear_)) out.push_back(std::move(warning));
+    append(out, linear_warnings(linear_));
     return out;
   }
 
@@ -217,11 +215,11 @@ class LeastSquaresProblem final : public Problem {
   LeastSquaresTheory theory_;
   Sampler sampler_;
   std::uint64_t replicas_;
-  std::optional<std::pair<double, double>> power_law_;
+  std::optional<ScalingForm> power_law_;
 };
 
-// alpha and beta of a power-law spectrum, for the predicted exponents.
-std::optional<std::pair<double, double>> power_law_of(const Table& experiment) {
+// Of a power-law spectrum, for the predicted exponents.
+std::optional<ScalingForm> power_law_of(const Table& experiment) {
   const Table* section = experiment.table("spectrum");
   if (!section) return std::nullopt;
   const auto* kind = section->find("kind");
@@ -230,7 +228,7 @@ std::optional<std::pair<double, double>> power_law_of(const Table& experiment) {
     if (k.description.name == "power-law") {
       std::vector<std::string> also = section->keys();
       const Values values = settings::read(*section, k.description.parameters, also);
-      return std::pair(values.number("alpha"), values.number("beta"));
+      return ScalingForm{values.number("alpha"), values.number("beta")};
     }
   return std::nullopt;
 }
@@ -411,7 +409,7 @@ std::vector<settings::Description> optimizers() {
 std::vector<ClosedForm> closed_forms() {
   std::vector<ClosedForm> forms = least_squares_closed_forms();
   for (auto* more : {linear_closed_forms, collapse_closed_forms, rate_closed_forms, schedule_closed_forms})
-    for (ClosedForm& form : more()) forms.push_back(std::move(form));
+    append(forms, more());
   return forms;
 }
 
@@ -427,8 +425,7 @@ const std::vector<Observable>& least_squares_observables() {
 
 std::vector<Observable> observables(const LeastSquares& problem) {
   std::vector<Observable> out = least_squares_observables();
-  if (problem.rate_rule)
-    for (Observable& o : ingredients::rate_observables(*problem.rate_rule)) out.push_back(std::move(o));
+  if (problem.rate_rule) append(out, ingredients::rate_observables(*problem.rate_rule));
   return out;
 }
 

@@ -174,18 +174,19 @@ std::vector<ClosedForm> rate_closed_forms() {
     return Pair(0.7 * std::pow(1 - 1 / c, 60),
                 last("excess_mse", {isotropic(0.7, 50, 1), batch("2"), steps(60), "[rate]\nkind = \"polyak\""}));
   });
+  const auto polyak = [] {
+    return last("excess_mse",
+                {isotropic(0.7, 50, 1), labels(0.3), batch("2"), steps(200), "[rate]\nkind = \"polyak\""});
+  };
   table.add("polyak-isotropic", "w = 1/P: w <- w + w/((c - 1) + n w), c = 1 + (d+1)/B, n = d sigma^2/B", "3.4", 1e-12,
-            [] {
+            [polyak] {
               const double c = 1 + 51.0 / 2, n = 50 * 0.3 / 2;
               double w = 1 / 0.7;
               for (int k = 0; k < 200; ++k) w += w / ((c - 1) + n * w);
-              return Pair(1 / w, last("excess_mse", {isotropic(0.7, 50, 1), labels(0.3), batch("2"), steps(200),
-                                                     "[rate]\nkind = \"polyak\""}));
+              return Pair(1 / w, polyak());
             });
-  table.add_reference("polyak-isotropic-reference", "P_200 of the same", "3.4", 1e-12, [] {
-    return Pair(5.210447409094e-02, last("excess_mse", {isotropic(0.7, 50, 1), labels(0.3), batch("2"), steps(200),
-                                                        "[rate]\nkind = \"polyak\""}));
-  });
+  table.add_reference("polyak-isotropic-reference", "P_200 of the same", "3.4", 1e-12,
+                      [polyak] { return Pair(5.210447409094e-02, polyak()); });
   // The gamma law of |x|^2 is exact, and what of the move goes with it up to 1/d^2.
   for (const double c : {0.5, 2.0})
     table.add(fmt::format("stochastic-polyak-isotropic-{}", c),
@@ -199,16 +200,16 @@ std::vector<ClosedForm> rate_closed_forms() {
     return Pair(0.3, last("excess_mse", {isotropic(0.7, 1e6, 0.3 / 0.7), labels(0.3), batch("3"), steps(20),
                                          "[rate]\nkind = \"stochastic-polyak\"\nc = 0.5"}));
   });
+  const auto adagrad = [](const std::string& observable) {
+    return last(observable, {isotropic(1, 200, 1), labels(1), batch("1"), steps(40000),
+                             "[rate]\nkind = \"adagrad-norm\"\neta0 = 3\nb0 = 1e-4"});
+  };
   table.printed("adagrad-norm-label-noise", "K = I, d = 200, eta0 = 3, sigma = 1: P at step 40000", "6.1", 0.101375, 6,
-                [] {
-                  return last("excess_mse", {isotropic(1, 200, 1), labels(1), batch("1"), steps(40000),
-                                             "[rate]\nkind = \"adagrad-norm\"\neta0 = 3\nb0 = 1e-4"});
-                });
+                [adagrad] { return adagrad("excess_mse"); });
   table.printed("adagrad-norm-label-noise-rate",
-                "the same by rho/(1 - rho) sigma^2, rho = eta tr K/(2B) of the last rate", "6.1", 0.100581, 6, [] {
-                  const double rho = last("learning_rate", {isotropic(1, 200, 1), labels(1), batch("1"), steps(40000),
-                                                            "[rate]\nkind = \"adagrad-norm\"\neta0 = 3\nb0 = 1e-4"}) *
-                                     200 / 2;
+                "the same by rho/(1 - rho) sigma^2, rho = eta tr K/(2B) of the last rate", "6.1", 0.100581, 6,
+                [adagrad] {
+                  const double rho = adagrad("learning_rate") * 200 / 2;
                   return rho / (1 - rho);
                 });
   for (const auto& [d, value] : {std::pair(200, .696810), std::pair(800, .699330), std::pair(3200, .699964)})

@@ -9,7 +9,7 @@
 #include <optional>
 #include <stdexcept>
 
-#include "models/framework/divergence.hpp"
+#include "models/framework/recorder.hpp"
 #include "models/least_squares/rate_average.hpp"
 #include "models/least_squares/rate_moments.hpp"
 #include "models/least_squares/rate_spread.hpp"
@@ -229,28 +229,23 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
   RateSpread spreads(rule, law);
   Trust trust;
 
-  Trajectory out;
-  out.method = "recursion, rate by closure";
-  out.exact = !noisy && !theory.scaled() && !problem.data.rows();
-  for (const Observable& o : observables(problem)) out.columns.push_back({o, {}, {}});
-  std::vector<double> rates(rule.memory().size() + 1), spread_at;
-  double last_spread = 0;
   StepSums sums = moments.sums();
-  const double scale = std::max(sums.excess + law.noise_variance, std::numeric_limits<double>::min());
+  Recorder recorder(std::max(sums.excess + law.noise_variance, std::numeric_limits<double>::min()));
+  std::vector<Recorder::Handle> columns;
+  for (const Observable& o : observables(problem)) columns.push_back(recorder.add(o));
+  std::vector<double> values(columns.size()), spread_at;
+  double last_spread = 0;
   auto recorded = problem.time.at.begin();
   for (std::uint64_t k = 0;; ++k) {
     // Below 0 only where a mean over batches has none.
-    if (!(sums.excess >= 0 && sums.excess <= divergence_limit(scale))) {
-      out.diverged_at = static_cast<double>(k);
-      break;
-    }
+    if (!recorder.alive(static_cast<double>(k), sums.excess >= 0 ? sums.excess : nan)) break;
     if (*recorded == k) {
-      out.steps.push_back(static_cast<double>(k));
-      run.observe(rates);
-      std::size_t c = 0;
-      for (const double value : {(sums.excess + law.noise_variance) / 2, sums.excess, moments.squared_error()})
-        out.columns[c++].value.push_back(value);
-      for (const double value : rates) out.columns[c++].value.push_back(value);
+      recorder.row(static_cast<double>(k));
+      values[0] = (sums.excess + law.noise_variance) / 2;
+      values[1] = sums.excess;
+      values[2] = moments.squared_error();
+      run.observe(std::span(values).subspan(3));
+      for (std::size_t c = 0; c < values.size(); ++c) recorder.set(columns[c], values[c]);
       spread_at.push_back(last_spread);
       if (++recorded == problem.time.at.end()) break;
     }
@@ -279,6 +274,9 @@ Trajectory followed(const LeastSquares& problem, const LeastSquaresTheory& theor
     sums = moments.sums();
     if (noisy) trust.add(static_cast<double>(k), last_spread, spreads.bias(), eta, law, before, sums);
   }
+  Trajectory out = recorder.take();
+  out.method = "recursion, rate by closure";
+  out.exact = !noisy && !theory.scaled() && !problem.data.rows();
   say(out, problem, trust, spread_at);
   return out;
 }
@@ -323,17 +321,16 @@ std::vector<Finding> rate_rule_findings(const LeastSquares& problem) {
   const Trajectory run = solve_rate_rule(problem, {});
   const SgdModes modes(problem);
   const double rate = run.find("learning_rate")->value.back(), eta_max = largest_learning_rate(modes);
-  std::vector<Finding> out;
-  out.push_back({"learning_rate", rate, "of the last step, by the theory"});
-  out.push_back({"gamma", rate * problem.spectrum.trace(), "learning_rate tr K"});
-  out.push_back({"batch", problem.batch, "B"});
-  out.push_back({"trace", problem.spectrum.trace(), "tr K"});
-  out.push_back({"noise_variance", modes.noise_variance, "sigma^2, label noise and unexplained variance"});
-  out.push_back({"kernel_norm", kernel_norm(modes, rate), "kappa of the last rate, if it stayed"});
-  out.push_back({"eta_max", eta_max, "learning rate at which kappa reaches 1"});
-  out.push_back({"stable", !run.diverged_at && rate < eta_max, "did not diverge, and ends below eta_max"});
-  const bool trusted = run.exact || !run.valid_until.has_value();
-  out.push_back({"self_averaging", trusted, "the closure of means holds over the whole run"});
+  std::vector<Finding> out{
+      {"learning_rate", rate, "of the last step, by the theory"},
+      {"gamma", rate * problem.spectrum.trace(), "learning_rate tr K"},
+      {"batch", problem.batch, "B"},
+      {"trace", problem.spectrum.trace(), "tr K"},
+      {"noise_variance", modes.noise_variance, "sigma^2, label noise and unexplained variance"},
+      {"kernel_norm", kernel_norm(modes, rate), "kappa of the last rate, if it stayed"},
+      {"eta_max", eta_max, "learning rate at which kappa reaches 1"},
+      {"stable", !run.diverged_at && rate < eta_max, "did not diverge, and ends below eta_max"},
+      {"self_averaging", run.exact || !run.valid_until, "the closure of means holds over the whole run"}};
   for (const auto& [name, value] : run.report)
     if (name == "closure_spread")
       out.push_back({name, value, "how far the spread of the rate over runs moves log P; above 0.45 simulate"});

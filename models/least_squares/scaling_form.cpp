@@ -31,15 +31,15 @@ namespace {
 
 class LeastSquaresScaling final : public ScalingLaw {
  public:
-  LeastSquaresScaling(const LinearProblem& linear, const ScalingForm* form) : linear_(linear), problem_(*linear.data) {
+  LeastSquaresScaling(const LinearProblem& linear, const std::optional<ScalingForm>& form)
+      : linear_(linear), problem_(*linear.data) {
     const LeastSquares& problem = problem_;
     const spectra::Spectrum& s = problem.spectrum;
     if (!form || !is_plain_sgd(linear) || problem.rate_rule || !(s.unexplained_variance > 0) ||
         problem.alignment != -1.0)
       return;
-    form_ = *form;
-    size_ = 0;
-    for (const double n : s.multiplicity) size_ += n;
+    form_ = form;
+    size_ = s.dimension();
     if (form->alpha <= 0.5 || problem.label_noise_variance > 0) return;
     // Shares of the intrinsic time, step by step; a long run's by its mean over whole stretches.
     const auto steps = static_cast<double>(problem.time.steps);
@@ -100,7 +100,7 @@ class LeastSquaresScaling final : public ScalingLaw {
 
 }  // namespace
 
-std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const ScalingForm* power_law) {
+std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const std::optional<ScalingForm>& power_law) {
   return std::make_unique<LeastSquaresScaling>(problem, power_law);
 }
 

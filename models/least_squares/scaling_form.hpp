@@ -3,6 +3,7 @@
 /// Streaming least squares at size p of an infinite power law (docs/theory/schedules-and-collapse.md, sections 4.1 to
 /// 4.3): lambda_j = j^(-2 alpha), theta*_j = j^(-beta), of which the first p coordinates are trained and the rest is noise.
 #include <memory>
+#include <optional>
 
 #include "models/framework/scaling_law.hpp"
 #include "models/least_squares/linear_methods/linear_theory.hpp"
@@ -30,6 +31,6 @@ struct ScalingForm {
 
 /// L0 = sigma^2/2 of the label noise alone; horizon and limit of plain SGD where `power_law` gives alpha and beta and the
 /// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data and labels of any law.
-std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const ScalingForm* power_law);
+std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const std::optional<ScalingForm>& power_law);
 
 }  // namespace edgewise::models::least_squares

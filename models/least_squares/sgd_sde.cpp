@@ -5,6 +5,7 @@
 
 #include "numerics/sums.hpp"
 #include "solvers/sde_ensemble.hpp"
+#include "spectra/coordinates.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -12,32 +13,25 @@ namespace {
 
 constexpr double largest_dimension = 1e6;
 
-// One coordinate per dimension: eigenvalue and starting error of each.
-struct ExpandedModes {
-  std::vector<double> eigenvalue, start;
-};
-
-ExpandedModes expand(const LeastSquares& problem) {
-  const auto& s = problem.spectrum;
+// One coordinate per dimension, with the power of the starting error.
+spectra::Coordinates expand(const LeastSquares& problem) {
+  spectra::Spectrum s = problem.spectrum;
   if (s.compressed || !s.whole_multiplicities() || s.dimension() > largest_dimension)
     throw std::invalid_argument(
         "theory.method: sde needs every coordinate (whole multiplicities, at most 1e6 of them, no compression); use "
         "ode");
-  ExpandedModes out;
-  for (std::size_t a = 0; a < s.modes(); ++a) {
-    const auto n = static_cast<std::size_t>(s.multiplicity[a]);
-    out.eigenvalue.insert(out.eigenvalue.end(), n, s.eigenvalue[a]);
-    out.start.insert(out.start.end(), n, std::sqrt(problem.initial_power[a] / s.multiplicity[a]));
-  }
-  return out;
+  s.target_power = problem.initial_power;
+  return spectra::coordinates_of(s);
 }
 
 }  // namespace
 
 Trajectory homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory& theory) {
   if (std::isinf(problem.batch)) throw std::invalid_argument("theory.method: sde needs a finite batch");
-  const ExpandedModes x = expand(problem);
-  const std::size_t d = x.eigenvalue.size();
+  const spectra::Coordinates x = expand(problem);
+  const std::size_t d = x.size();
+  std::vector<double> start;
+  for (const double power : x.power) start.push_back(std::sqrt(power));
   const double sigma2 = problem.noise_variance() * theory.scale_label_noise;
   const auto& lambda = x.eigenvalue;
   const auto scale = [&](double t) { return problem.rate_at(t) / std::sqrt(problem.batch); };
@@ -70,8 +64,8 @@ Trajectory homogenized_sde(const LeastSquares& problem, const LeastSquaresTheory
     out[1] = numerics::squared_norm_in_order(v);
     return std::isfinite(out[0]);
   };
-  const solvers::Ensemble paths = solvers::average_paths(sde, x.start, times, 2, read,
-                                                         {theory.scheme, theory.time_step, theory.paths, theory.seed});
+  const solvers::Ensemble paths =
+      solvers::average_paths(sde, start, times, 2, read, {theory.scheme, theory.time_step, theory.paths, theory.seed});
   Trajectory out;
   out.columns = {{least_squares_observables()[1], {}, {}}, {least_squares_observables()[2], {}, {}}};
   for (std::size_t i = 0; i < paths.mean.size(); ++i) {

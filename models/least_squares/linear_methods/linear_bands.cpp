@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -110,10 +111,9 @@ std::size_t workers_of(const LinearProblem& problem) {
   return static_cast<std::size_t>(problem.hyperparameters.value_or("workers", 1));
 }
 
-double scale_of_errors(const LinearProblem& problem, std::span<const double> eigenvalue,
-                       std::span<const double> power) {
-  double scale = problem.data->noise_variance();
-  for (std::size_t a = 0; a < eigenvalue.size(); ++a) scale += eigenvalue[a] * power[a];
+double scale_of_errors(const LinearProblem& problem, const spectra::Spectrum& start) {
+  const double scale = std::inner_product(start.eigenvalue.begin(), start.eigenvalue.end(), start.target_power.begin(),
+                                          problem.data->noise_variance());
   return scale > 0 ? scale : 1;
 }
 
@@ -133,7 +133,7 @@ spectra::Spectrum in_units(spectra::Spectrum spectrum, double unit) {
 solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::Spectrum& spectrum) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
   solvers::GramProblem out;
-  const double scale = scale_of_errors(problem, spectrum.eigenvalue, spectrum.target_power);
+  const double scale = scale_of_errors(problem, spectrum);
   for (std::size_t a = 0; a < spectrum.modes(); ++a) {
     if (spectrum.eigenvalue[a] == 0) continue;  // without noise
     out.eigenvalue.push_back(spectrum.eigenvalue[a]);
@@ -186,7 +186,7 @@ LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum*
       state_(gram_problem(problem_, nodes ? in_units(*nodes, unit_) : with_start(problem_))) {
   if (const std::string why = unknown(problem_); !why.empty()) throw std::invalid_argument(why);
   const spectra::Spectrum spectrum = nodes ? in_units(*nodes, unit_) : with_start(problem_);
-  scale_ = scale_of_errors(problem_, spectrum.eigenvalue, spectrum.target_power);
+  scale_ = scale_of_errors(problem_, spectrum);
   if (!problem_.data->data.gaussian()) {
     const ingredients::EvenMoments z = ingredients::even_moments(problem_.data->data.law);
     product_.emplace(gram_problem(problem_, spectrum), solvers::InputMoments{z.fourth, z.sixth, z.eighth});

@@ -31,11 +31,6 @@ std::vector<double> unit(std::size_t size, std::size_t place) {
   return e;
 }
 
-void reset(solvers::PhaseBlock& block, std::size_t r) {
-  block = {};
-  block.r = r;
-}
-
 // The 2 x 2 (or 1 x 1) part of a noisy phase that moves (v, u); the same for mean and deviation.
 void descend(const Rule& rule, solvers::PhaseBlock& block, std::size_t v, std::size_t u, std::size_t target) {
   const std::size_t r = block.r;
@@ -106,7 +101,7 @@ void step_of(const Rule& rule, solvers::Phase& out) {
   const double M = rule.workers;
   solvers::PhaseBlock& mean = out.blocks[0];
   const std::size_t r = at.size;
-  reset(mean, r);
+  mean = {.r = r};
   mean.omega = 1 / (M * rule.batch);
   for (const std::size_t still : {at.V, at.m, at.target})
     if (still != Places::none) mean.T0[still * r + still] = 1;
@@ -121,7 +116,7 @@ void step_of(const Rule& rule, solvers::Phase& out) {
   }
   if (rule.has_workers) {
     solvers::PhaseBlock& deviation = out.blocks[1];
-    reset(deviation, rule.has_momentum ? 2 : 1);
+    deviation = {.r = rule.has_momentum ? 2u : 1u};
     deviation.omega = (1 - 1 / M) / rule.batch;
     descend(rule, deviation, 0, 1, Places::none);
   }
@@ -133,7 +128,7 @@ void sync_of(const Rule& rule, solvers::Phase& out) {
   out.blocks.resize(rule.has_workers ? 2 : 1);
   out.noise_scale = 0;
   solvers::PhaseBlock& mean = out.blocks[0];
-  reset(mean, r);
+  mean = {.r = r};
   const double p = rule.has_outer_momentum ? rule.p0 + rule.p1 : 1;
   for (const std::size_t row : {at.V, at.v}) {
     mean.T0[row * r + at.V] = 1 - rule.xi * p;
@@ -150,7 +145,7 @@ void sync_of(const Rule& rule, solvers::Phase& out) {
   if (rule.has_decay) mean.T0[at.target * r + at.target] = 1;
   if (rule.has_workers) {
     solvers::PhaseBlock& deviation = out.blocks[1];
-    reset(deviation, rule.has_momentum ? 2 : 1);
+    deviation = {.r = rule.has_momentum ? 2u : 1u};
     if (rule.has_momentum && rule.persistent) deviation.T0[3] = 1;
   }
 }
@@ -245,7 +240,7 @@ bool Hyperparameters::scheduled(std::string_view name) const {
 }
 
 bool Hyperparameters::constant() const {
-  return std::none_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.schedule != nullptr; });
+  return std::ranges::none_of(entries_, [](const Entry& e) { return e.schedule != nullptr; });
 }
 
 bool Hyperparameters::flag_or(std::string_view name, bool fallback) const {

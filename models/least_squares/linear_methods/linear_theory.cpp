@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <stdexcept>
 #include <utility>
 
@@ -29,10 +30,9 @@ constexpr std::size_t largest_leap = 256;
 }  // namespace
 
 double risk_limit(const LinearProblem& problem) {
-  const LeastSquares& data = *problem.data;
-  double P0 = data.noise_variance();
-  for (std::size_t a = 0; a < data.spectrum.modes(); ++a) P0 += data.spectrum.eigenvalue[a] * data.initial_power[a];
-  return divergence_limit(P0);
+  const std::vector<double>& lambda = problem.data->spectrum.eigenvalue;
+  return divergence_limit(std::inner_product(lambda.begin(), lambda.end(), problem.data->initial_power.begin(),
+                                             problem.data->noise_variance()));
 }
 
 bool is_plain_sgd(const LinearProblem& problem) {
@@ -265,13 +265,9 @@ void LinearRecursion::allow_jumps(double rtol) {
 void LinearRecursion::jump(std::uint64_t target) {
   // What is not of the system never moves.
   double still = 0;
-  std::size_t moving = 0;
-  for (std::size_t a = 0; a < weight_.size(); ++a) {
-    if (weight_[a] == 0)
-      still += state_->moment(0, 0, 0)[a];
-    else
-      ++moving;
-  }
+  for (std::size_t a = 0; a < weight_.size(); ++a)
+    if (weight_[a] == 0) still += state_->moment(0, 0, 0)[a];
+  const auto moving = static_cast<std::size_t>(std::ranges::count_if(weight_, [](double x) { return x != 0; }));
   const std::vector<std::vector<double>> ones{std::vector<double>(moving, 1.0)};
   jumped_.emplace();
   jumps_->read(static_cast<double>(target), ones, *jumped_);

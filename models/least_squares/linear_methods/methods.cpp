@@ -1,6 +1,4 @@
 // Built at -O1: nothing here takes time.
-#include <algorithm>
-#include <cmath>
 #include <stdexcept>
 #include <tuple>
 #include <utility>

@@ -144,7 +144,7 @@ std::vector<Finding> additive_noise_predictions(const BalancedProblem& balanced,
 }  // namespace
 
 std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given, const std::string& observable,
-                                                     const std::optional<std::pair<double, double>>& power_law) {
+                                                     const std::optional<ScalingForm>& power_law) {
   const BalancedProblem own = balanced(given);
   const LinearProblem& problem = own.problem;
   const LeastSquares& data = *problem.data;
@@ -176,7 +176,7 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
       for (std::size_t a = 0; a < data.spectrum.modes(); ++a)
         law.scale += data.spectrum.eigenvalue[a] * blocks[b].power[a];
   law.facts.uniqueness = known_of_optimum(problem, law.scale);
-  if (power_law && power_law->first > 0.25 && power_law->second > 0 && is_plain_sgd(problem) &&
+  if (power_law && power_law->alpha > 0.25 && power_law->beta > 0 && is_plain_sgd(problem) &&
       data.noise_variance() > 0 && std::isfinite(problem.hyperparameters.base("batch"))) {
     const auto [alpha, beta] = *power_law;
     law.facts.predictions = {{"optimum_exponent", (2 * alpha + 2 * beta - 1) / (2 * alpha + 2 * beta),
@@ -190,9 +190,10 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
   }
   law.step = RatedSteps(own, law.facts.natural_rate);
   const Hyperparameters& h = problem.hyperparameters;
-  if (!std::isinf(h.base("batch")) || h.scheduled("batch") || is_plain_sgd(problem))
+  const auto noisy = [&] {
     return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
-  // Without gradient noise.
+  };
+  if (!std::isinf(h.base("batch")) || h.scheduled("batch") || is_plain_sgd(problem)) return noisy();
   if (problem.method->rule && !(h.base("weight_decay") > 0)) {
     if (const double least = ingredients::least_full_batch_loss(data.spectrum.eigenvalue, excess, data.time.steps);
         least >= 0) {
@@ -204,8 +205,7 @@ std::unique_ptr<RateObjective> linear_rate_objective(const LinearProblem& given,
   std::vector<std::vector<double>> coordinates = coordinates_of(blocks);
   double numbers = 0;
   for (const auto& block : coordinates) numbers += static_cast<double>(block.size() * law.facts.steps);
-  if (numbers > ingredients::NoiselessRates::most_numbers)
-    return ingredients::in_units(std::make_unique<ingredients::PhaseRates>(std::move(law)), own.unit);
+  if (numbers > ingredients::NoiselessRates::most_numbers) return noisy();
   return ingredients::in_units(std::make_unique<ingredients::NoiselessRates>(std::move(law), std::move(coordinates)),
                                own.unit);
 }

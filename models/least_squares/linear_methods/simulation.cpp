@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
 #include <stdexcept>
 
 #include "models/framework/divergence.hpp"
@@ -112,12 +111,12 @@ class LinearReplica : public ingredients::SteppingReplica {
 class WorkersReplica final : public LinearReplica {
  public:
   WorkersReplica(const Setup& setup, std::uint64_t seed, std::uint64_t index)
-      : LinearReplica(setup), outer_(setup.coordinates.start), g_(outer_.size()) {
-    const Rule rule = setup.problem.method->rule(h_, 0);
-    has_outer_ = rule.has_outer;
-    has_workers_ = rule.has_workers;
-    has_average_ = rule.has_average;
-    if (rule.has_outer_momentum) m_.assign(outer_.size(), 0.0);
+      : LinearReplica(setup),
+        shape_(setup.problem.method->rule(h_, 0)),
+        outer_(setup.coordinates.start),
+        g_(outer_.size()) {
+    const Rule& rule = shape_;
+    m_.assign(outer_.size(), 0.0);
     if (rule.has_average) a_ = outer_;
     for (std::uint64_t w = 0; w < setup.most_workers; ++w) {
       workers_.push_back({outer_, {}, setup.gradients(seed, index * setup.most_workers + w)});
@@ -155,9 +154,9 @@ class WorkersReplica final : public LinearReplica {
         for (std::size_t i = 0; i < n; ++i) theta[i] -= eta * g_[i];
       }
     }
-    if (!has_outer_) {
+    if (!shape_.has_outer) {
       outer_ = workers_[0].theta;
-      if (has_average_)
+      if (shape_.has_average)
         for (std::size_t i = 0; i < a_.size(); ++i) a_[i] = (1 - rule.average) * a_[i] + rule.average * outer_[i];
       return setup_.coordinates.excess(outer_);
     }
@@ -169,12 +168,8 @@ class WorkersReplica final : public LinearReplica {
   void sync(const Rule& rule) {
     for (std::size_t i = 0; i < outer_.size(); ++i) {
       const double delta = mean_[i] - outer_[i];
-      if (!m_.empty()) {
-        m_[i] = rule.bo * m_[i] + delta;
-        outer_[i] += rule.xi * (rule.p0 * delta + rule.p1 * m_[i]);
-      } else {
-        outer_[i] += rule.xi * delta;
-      }
+      m_[i] = rule.bo * m_[i] + delta;
+      outer_[i] += rule.xi * (rule.p0 * delta + rule.p1 * m_[i]);
     }
     for (Worker& worker : workers_) {
       worker.theta = outer_;
@@ -196,12 +191,12 @@ class WorkersReplica final : public LinearReplica {
     out[1] = setup_.coordinates.excess(outer_);
     out[2] = setup_.coordinates.squared_error(outer_);
     std::size_t next = 3;
-    if (has_outer_) out[next++] = worker_excess_;
-    if (has_outer_ && has_workers_) out[next++] = average_excess_;
-    if (has_average_) out[next++] = setup_.coordinates.excess(a_);
+    if (shape_.has_outer) out[next++] = worker_excess_;
+    if (shape_.has_outer && shape_.has_workers) out[next++] = average_excess_;
+    if (shape_.has_average) out[next++] = setup_.coordinates.excess(a_);
   }
 
-  bool has_outer_ = false, has_workers_ = false, has_average_ = false;
+  Rule shape_;  // of which coordinates exist
   std::vector<double> outer_, m_, a_, g_, mean_;
   std::vector<Worker> workers_;
   double worker_excess_ = 0, average_excess_ = 0;

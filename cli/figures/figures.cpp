@@ -225,7 +225,7 @@ std::string runs_of(const Result& result) {
 }
 
 constexpr const char* legend_points = "simulation, mean ± 2 s.e.m.";
-constexpr const char* legend_beyond = "theory, beyond its validity";
+constexpr const char *legend_before = "theory, shown, not judged", *legend_beyond = "theory, beyond its validity";
 constexpr const char* dark = "#444444";
 constexpr const char* legend_quantiles = "simulation, 5–95% of runs";
 
@@ -301,7 +301,8 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     }
     return points > 1 && width > least_width;
   };
-  bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false, any_beyond = false;
+  bool any_points = false, any_quantiles = false, any_predicted = false, any_line = false, any_beyond = false,
+       any_before = false;
   std::vector<Series> bands, lines, points, beyond;
   for (std::size_t r = 0; r < results.size(); ++r) {
     Parts& p = all[r];
@@ -313,6 +314,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
     const bool with_before = drawn_line(p.before), with_beyond = with_before || drawn_line(p.beyond);
     any_line = any_line || with_line;
     any_beyond = any_beyond || with_beyond;
+    any_before = any_before || with_before;
     any_points = any_points || with_points;
     if (drawn_band(p.quantiles)) {
       any_quantiles = true;
@@ -328,7 +330,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
       if (drawn_line(*c))
         beyond.push_back({Style::guide, *c, of_theory,
                           c == &p.beyond && with_before ? ""
-                          : single                      ? legend_beyond
+                          : single                      ? (with_before ? legend_before : legend_beyond)
                           : with_line || with_points    ? ""
                                                         : labels[r],
                           true, 2});
@@ -355,7 +357,8 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   if (!single) {
     // Legend entries without data say what the marks mean.
     if (any_line && any_points) panel.series.push_back({Style::line, {}, grey, "theory"});
-    if (any_beyond) panel.series.push_back({Style::guide, {}, grey, legend_beyond, true, 2});
+    if (any_beyond)
+      panel.series.push_back({Style::guide, {}, grey, any_before ? legend_before : legend_beyond, true, 2});
     if (any_points) panel.series.push_back({Style::points, {}, grey, legend_points});
     if (any_quantiles) panel.series.push_back({Style::band, {}, grey, legend_quantiles});
     if (any_predicted) panel.series.push_back({Style::band, {}, grey, "theory, 95% of runs"});

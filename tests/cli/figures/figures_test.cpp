@@ -126,11 +126,14 @@ TEST_CASE("before a theory claims to hold it is dashed as beyond") {
   CHECK(holds(later, "EOD\n100 6\n200 5\nEOD"));  // joined to what holds
   CHECK(holds(later, "EOD\n200 5\n300 4\nEOD"));
   CHECK(holds(later, "title \"theory\""));
-  CHECK(holds(later, "title \"theory, beyond its validity\""));
+  CHECK(holds(later, "title \"theory, shown, not judged\""));
   r.provenance.back() = attribute("theory_valid_from", name + " inf");
   const std::string never = figure_script({r}, {"a"}, {}, ".svg");
   CHECK_FALSE(holds(never, "title \"theory\""));
   CHECK(holds(never, "EOD\n100 6\n200 5\n300 4\nEOD"));
+  const std::string two = figure_script({r, r}, {"a", "b"}, {}, ".svg");
+  CHECK(holds(two, "title \"theory, shown, not judged\""));
+  CHECK_FALSE(holds(two, "beyond its validity"));
 }
 
 TEST_CASE("the first panel is of an observable that has a theory") {

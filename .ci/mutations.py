@@ -294,7 +294,7 @@ INDIFFERENT = {
 # Functions whose arguments may be swapped without a difference.
 SYMMETRIC = {"min", "max", "fmin", "fmax", "hypot", "swap", "equal", "dot", "dot_in_order", "gcd", "lcm", "if", "while", "for",
              "switch", "catch", "return", "sizeof", "decltype", "assert", "CHECK", "format", "minmax", "symmetric_entries",
-             "bilinear_form"}
+             "bilinear_form", "edit_distance", "inner"}
 WHOLE_NUMBERS = {"int", "unsigned", "size_t", "ptrdiff_t", "int64_t", "uint64_t", "uint32_t", "int32_t", "uint8_t", "size",
                  "bool", "string", "string_view", "char", "place", "count", "index", "begin", "end"}
 

@@ -103,10 +103,12 @@ class CdatProblem final : public Problem {
     Trajectory out = solve();
     if (!by_dimensions_ && !predictions().empty())
       for (Column& column : out.columns) column.valid_from = infinity;
-    // Next to sigma = 1 one eigenvalue is learned in a step: what is left is the rounding of 1 - eta lambda. The population's is 1.
-    const bool one = std::isinf(problem_.batch) ? tuner_.sigma != 1 : problem_.dimension == 1 && problem_.noise == 0;
-    if (one && std::abs(1 - tuner_.sigma) < 2e-6 * std::sqrt(static_cast<double>(time_.steps)) &&
-        out.steps.size() > 1) {
+    // Where eta lambda is next to 1 one eigenvalue is learned in a step: what is left is the rounding of 1 - eta lambda.
+    const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(problem_.excess), 1);
+    const bool population = std::isinf(problem_.batch);  // its eigenvalue is 1
+    const bool one = population ? eta != 1 : problem_.dimension == 1 && problem_.noise == 0 && !bounded();
+    const double missed = std::abs(1 - (population ? eta : tuner_.sigma));
+    if (one && missed < 2e-6 * std::sqrt(static_cast<double>(time_.steps)) && out.steps.size() > 1) {
       out.warnings.push_back("compared at the start alone: rounding decides the rest");
       out.steps.resize(1);
       for (Column& column : out.columns) column.value.resize(1);
@@ -142,11 +144,13 @@ class CdatProblem final : public Problem {
     const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(P), 1);
     return std::abs(problem_.next_excess(P, eta) - P) <= 1e-9 * P;
   }
-  /// Whether a rate is of more batches than its own, or has a bound.
-  bool averaged() const {
+  /// Whether an epsilon or eta_max make the rate less than sigma n/d.
+  bool bounded() const {
     const ingredients::GreedyMultiple multiple = tuner_.rule->greedy_multiple();
-    return multiple.low != multiple.high || multiple.averaged;
+    return multiple.low != multiple.high;
   }
+  /// Whether a rate is of more batches than its own, or has a bound.
+  bool averaged() const { return bounded() || tuner_.rule->greedy_multiple().averaged; }
   /// Whether every rate is sigma over the one eigenvalue of its batch.
   bool normalised() const { return problem_.one_curvature() && !averaged(); }
   /// Relative error of the floor that taking the rate for its mean costs: it moves the edge, at which the floor has its pole.

@@ -350,6 +350,12 @@ TEST_CASE(
   CHECK(rows("4", .2, "1") == 3);
   CHECK(rows("inf", .2, "1.0000001") == 1);
   CHECK(rows("inf", .2, "1") == 3);
+  // A bound or an epsilon keeps eta lambda away from 1: P' = P/4 to all digits.
+  CHECK(rows("inf", 0, "1.0000001\neta_max = 0.5") == 3);
+  CHECK(rows("inf", 0, "1.0000001\nepsilon = 0.1") == 3);
+  CHECK(rows("inf", 0, "1.5\neta_max = 1.0000001") == 1);
+  CHECK(rows("4", 0, "1\neta_max = 0.1") == 3);
+  CHECK(rows("4", 0, "1\nema = 0.5") == 1);
 }
 
 TEST_CASE("mini-batch CDAT: each sampler's steps, number by number as they are drawn") {

@@ -88,8 +88,13 @@ bool unmet_runs(const ComparedCell& cell, bool random) {
   return (at_zero || variance < away * cell.largest) && away * away / (away * away + variance) < met;
 }
 
+/// Of a mean, beyond its rounding.
+double least_spread(const ComparedCell& cell) {
+  return std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean));
+}
+
 bool fluctuates(const ComparedCell& cell) {
-  return cell.moments.std > std::max(cell.rounding, rounding_spread * std::abs(cell.moments.mean));
+  return cell.moments.std > least_spread(cell);
 }
 
 /// \param random  whether anything in the sample fluctuates
@@ -98,7 +103,9 @@ CellKind kind_of(const ComparedCell& cell, bool random) {
     // An infinite deviation is one that diverged or overflowed: it does not say that this mean must fluctuate.
     if (std::isinf(cell.exact_std)) return CellKind::heavy;
     // Rare label noise that no replica has met is all that is missing, and all that would fluctuate.
-    if (cell.unmet > 0 && std::abs(cell.gap()) <= cell.unmet * (1 + unmet_rounding) + cell.rounding)
+    const double gap = std::abs(cell.gap());
+    if (cell.unmet > 0 && gap <= cell.unmet * (1 + unmet_rounding) + cell.rounding &&
+        std::max(gap, cell.exact_std) > least_spread(cell))
       return CellKind::unmet;
     if (unmet_runs(cell, random))
       return std::min(std::abs(cell.theory), std::abs(cell.gap())) <= cell.rounding ? CellKind::deterministic

@@ -141,6 +141,10 @@ TEST_CASE("kinds of comparisons") {
   CHECK(kind(still, 2.5, 0.75, 0.5) == CellKind::unmet);
   CHECK(kind(still, 2.5, 0.75, 0.49) == CellKind::frozen);
   CHECK(kind(still, 2.5, 0.75) == CellKind::frozen);
+  // Nothing is missing where that noise is nothing to the mean.
+  CHECK(kind(still, 2, 0, 1e-20) == CellKind::deterministic);
+  CHECK(kind(still, 2, 0, 1e-15) == CellKind::deterministic);
+  CHECK(kind(still, 2, 0.1, 0.01) == CellKind::unmet);
 }
 
 TEST_CASE("values over decades, without an exact deviation, are too far apart for their mean") {

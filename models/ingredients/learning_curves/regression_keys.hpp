@@ -49,7 +49,7 @@ void limit_validity(Trajectory& trajectory, double least_excess, double power);
 void limit_truncation(Trajectory& trajectory, double truncation);
 void warn_of_truncation(std::vector<std::string>& warnings, double n, double truncation);
 /// The largest E0 on a sphere of R^d beside which an excess is claimed: 1 + (d - 1)/4, or where what is being learned is a share
-/// s of the excess 1 + sqrt((d - 1)/(32 s)), if that is less.
+/// s of the excess 1 + sqrt((d - 1)(d + 2)/(132 s)), if that is less.
 double largest_overfitting(const CurvePoint& point, double dimension);
 /// To be asked after all rows, with E0 and the largest that is claimed in each. Of what is left the claim is the last run of
 /// rows, or where there is none the first.

@@ -81,11 +81,11 @@ TEST_CASE("claims end before small errors, and where little is followed") {
 TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") {
   CurvePoint at;
   CHECK(largest_overfitting(at, 5) == 2);
-  at.learned = 0.5;  // sqrt(4/16)
+  at.learned = 28.0 / 33;  // sqrt(4 . 7/(4 . 28))
   CHECK(largest_overfitting(at, 5) == Approx(1.5));
   at.learned = 1e-3;
   CHECK(largest_overfitting(at, 5) == 2);
-  const std::vector<double> largest(4, 2.0);
+  std::vector<double> largest(4, 2.0);
   const auto limited = [&](const std::vector<double>& overfitting) {
     Trajectory out;
     out.steps = {1, 10, 100, 1000};
@@ -106,6 +106,12 @@ TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") 
   CHECK(late.columns[0].valid_from == 0);
   CHECK(late.warnings.at(0).starts_with("from 100 samples E0 exceeds 2: "));
   CHECK(limited({3, 3, 3, 3}).valid_until == 0);
+  // Limits of their own: both are told, since E0 is below the larger where it is beyond the smaller.
+  largest = {2, 2, 1.37, 1.2};
+  CHECK(limited({1, 3, 1.4, 1}).warnings.at(0).starts_with("up to 100 samples E0 exceeds its limit, 1.37 to 2: "));
+  CHECK(limited({1, 3, 1.4, 1.21}).warnings.at(0).starts_with("from 10 samples E0 exceeds its limit, 1.2 to 2: "));
+  CHECK(limited({1, 1, 1, 1.3}).warnings.at(0).starts_with("from 1000 samples E0 exceeds 1.2: "));
+  largest.assign(4, 2);
   // What is not claimed anyway is not looked at.
   Trajectory cut;
   cut.steps = {1, 10, 100, 1000};

@@ -79,8 +79,7 @@ class CdatProblem final : public Problem {
     std::vector<Prediction> out;
     if (std::isinf(problem_.batch)) return out;  // nothing fluctuates: the curves are judged
     if (problem_.dimension < large_dimension || theory.diverged_at || !(theory.columns[0].value.back() > 0)) return out;
-    if (!normalised() && !(mean_field_error(theory.columns[0].value.back()) + lasting_error() <= claimed / 2))
-      return out;
+    if (!normalised() && !(mean_field_error(theory.columns[0].value.back()) <= claimed / 2)) return out;
     Prediction end;
     end.name = "excess_at_end";
     end.statement = "P follows the recursion of means, to O(1/d)";
@@ -160,37 +159,48 @@ class CdatProblem final : public Problem {
   }
   /// The same of P = `end` after all steps. Far above the floor the error of every step's factor is in it.
   double mean_field_error(double end) const {
-    if (problem_.noise > 0 && floor_error() < infinity && end <= 2 * problem_.floor(tuner_.sigma)) return floor_error();
-    const double eta = tuner_.sigma * problem_.m2() / problem_.m3();
-    const double mean_field = 1 - 2 * eta + eta * eta * problem_.m2();
-    return static_cast<double>(time_.steps) * std::abs(std::log(problem_.factor(tuner_.sigma) / mean_field));
+    const bool at_floor = problem_.noise > 0 && floor_error() < infinity && end <= 2 * problem_.floor(tuner_.sigma);
+    if (tuner_.ema > 0) return std::abs(mean_deviation()) + (at_floor ? floor_error() : 0);
+    return at_floor ? floor_error() : static_cast<double>(time_.steps) * std::abs(std::log1p(unseen() / mean_factor()));
   }
+  /// Of a step without noise or averages: the factor of the recursion of means, and what the mean of P has beside it.
+  double mean_factor() const {
+    const double eta = tuner_.sigma * problem_.m2() / problem_.m3();
+    return 1 - 2 * eta + eta * eta * problem_.m2();
+  }
+  double unseen() const { return problem_.factor(tuner_.sigma) - mean_factor(); }
 
-  /// What averages add to that: a rate that is off stays off, most where P falls faster than they forget, and the mean of P is off
-  /// by half the variance of its logarithm. With rho and l the relative deviations of nbar/dbar and P,
-  ///     rho' = kappa rho + (1 - kappa) e,   l' = (P f/P') l + (dlog P'/dlog eta) rho',   kappa = ema nbar/nbar'.
-  double lasting_error() const {
-    if (tuner_.ema == 0) return 0;
+  /// By how much the mean of P at the end is above the recursion's under averages, relative, to O(1/d): a rate that is off stays
+  /// off, most where P falls faster than they forget. With rho and l the relative deviations of nbar/dbar and P, e that of one
+  /// batch's n/d, f the factor of P and kappa = ema nbar/nbar',
+  ///     rho' = kappa rho + (1 - kappa) e,   P' (1 + l') = P (1 + l) f(eta (1 + rho')) + eta^2 (1 + rho')^2 N
+  /// to second order. What e has to do with its own step is what else `unseen` is of.
+  double mean_deviation() const {
     const auto [variance, offset] = problem_.rate_moments();
+    const double m2 = problem_.m2(), greedy = tuner_.sigma * m2 / problem_.m3();
+    const double own = unseen() - 2 * greedy * (greedy * m2 - 1) * offset - greedy * greedy * m2 * variance;
     ingredients::RateRun run(*tuner_.rule);
-    double P = problem_.excess, nbar = 0, of_rate = 0, shared = 0, of_excess = 0, mean = 0;
+    double P = problem_.excess, nbar = 0, of_rate = 0, shared = 0, mean = 0;
     for (std::uint64_t step = 0; step < time_.steps; ++step) {
       const ingredients::StepObservation now = problem_.expected(P);
       const double eta = run.step(now, 1), next = problem_.next_excess(P, eta),
                    pushed = eta * eta * problem_.noise_power();
-      const bool bounded = eta >= tuner_.rule->multiplier * *tuner_.rule->largest;
+      const bool moves = eta < tuner_.rule->multiplier * *tuner_.rule->largest;
       const double kept = tuner_.ema * nbar;
       nbar = step == 0 ? now.descent : kept + (1 - tuner_.ema) * now.descent;
-      const double kappa = step == 0 ? 0 : kept / nbar, gain = (next - pushed) / next,
-                   push = bounded ? 0 : 2 * (pushed + eta * P * (eta * problem_.m2() - 1)) / next;
+      const double kappa = step == 0 ? 0 : kept / nbar;
       of_rate = kappa * kappa * of_rate + (1 - kappa) * (1 - kappa) * variance;
       shared *= kappa;
-      of_excess = gain * gain * of_excess + 2 * gain * push * shared + push * push * of_rate;
+      const double gain = (next - pushed) / next, slope = moves ? 2 * eta * P * (eta * m2 - 1) / next : 0,
+                   push = moves ? slope + 2 * pushed / next : 0;
+      mean = gain * mean + slope * shared;
+      if (moves)
+        mean += push * of_rate / variance * offset + (pushed + eta * eta * P * m2) / next * of_rate +
+                (1 - kappa) * eta / greedy * own * P / next;
       shared = gain * shared + push * of_rate;
-      mean = gain * mean + push * of_rate / variance * offset;
       P = next;
     }
-    return std::abs(mean) + of_excess / 2;
+    return mean;
   }
 
   Regression problem_;

@@ -176,7 +176,7 @@ double JointTest::detectable_along(std::vector<double> unit) const {
   };
   double high = 1;
   while (!detected(high)) high *= 2;
-  return numerics::threshold(detected, 0, high, 1e-9);
+  return numerics::threshold(detected, 0, high, 1e-6);
 }
 
 }  // namespace edgewise::validation

@@ -31,8 +31,8 @@ struct CurvePoint {
   double overfitting = 1;
   double excess = 0;  ///< E0 (sum (1 - L)^2 v^2 + noise) - noise, of the noiseless target
   double train = 0;   ///< mean square of the residuals on the noisy training set
-  double learned =
-      0;  ///< share of the excess in what is being learned, E0 sum L (1 - L)^2 v^2; the rest is noise, or not learned
+  /// Share of the excess in what is being learned, E0 sum L (1 - L)^2 v^2; the rest is noise, or not learned.
+  double learned = 0;
   /// Bound, to first order, on the relative change of the excess by what is learned beyond the listed levels, which the
   /// tail as a ridge leaves out; their eigenvalues are taken to be at most those of the last two degrees.
   double truncation = 0;

@@ -1,7 +1,6 @@
 #include "solvers/product_covariance.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
@@ -11,7 +10,6 @@ namespace edgewise::solvers {
 
 namespace {
 
-constexpr std::size_t none = static_cast<std::size_t>(-1);
 /// Of a square, what the difference to the square of the mean loses.
 constexpr double rounding = 1e-14;
 
@@ -37,8 +35,8 @@ std::vector<double> turned(std::vector<double> tensor, std::size_t rank, std::si
 ProductCovariance::ProductCovariance(GramProblem problem, const InputMoments& inputs)
     : problem_(std::move(problem)), inputs_(inputs), r_(problem_.factor.size()) {
   const std::size_t n = modes();
-  if (n == 0 || r_ == 0 || problem_.multiplicity.size() != n || problem_.power.size() != n || problem_.sources != 1)
-    throw std::invalid_argument("variance of the risk: one multiplicity and power per eigenvalue, and one source");
+  if (n == 0 || r_ == 0 || problem_.multiplicity.size() != n || problem_.power.size() != n)
+    throw std::invalid_argument("variance of the risk: one multiplicity and power per eigenvalue");
   const auto& f = problem_.factor;
   std::vector<double> two, four;
   for (const double i : f)
@@ -58,176 +56,199 @@ ProductCovariance::ProductCovariance(GramProblem problem, const InputMoments& in
   }
 }
 
-double ProductCovariance::others(std::size_t c, std::size_t a, std::size_t b) const {
-  return problem_.multiplicity[c] - (c == a ? 1 : 0) - (c == b ? 1 : 0);
+double ProductCovariance::others(std::size_t c, std::size_t a) const {
+  return problem_.multiplicity[c] - (c == a ? 1 : 0);
 }
 
 void ProductCovariance::apply(const GramPhase& phase) {
   const std::size_t n = modes(), r = r_;
-  if (phase.r != r || phase.T0.size() != r * r || phase.T1.size() != r * r || phase.e.size() != phase.n.size() ||
-      phase.e.size() > 1)
+  if (phase.r != r || phase.T0.size() != r * r || phase.T1.size() != r * r || phase.e.size() != phase.n.size())
     throw std::invalid_argument("variance of the risk: a phase of other coordinates");
-  const bool noisy = !phase.e.empty() && std::isfinite(phase.batch);
-  // What moves, and of noisy phases w = sqrt(lambda) e'z behind it: z' = y + push gbar, gbar the mean of x (x'w - eps).
-  const std::size_t R = noisy ? r + 1 : r;
+  // The mean of what moves, and of noisy phases w = sqrt(lambda) e'z of every source behind it; then z' = y + sum of push xi.
+  const std::size_t sources = std::isfinite(phase.batch) ? phase.e.size() : 0, R = r + sources;
   std::vector<std::vector<double>> turn(n), push(n);
   for (std::size_t a = 0; a < n; ++a) {
     const double lambda = problem_.eigenvalue[a], root = std::sqrt(lambda);
-    for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j)
-        turn[a].push_back(phase.T0[i * r + j] + lambda * phase.T1[i * r + j] -
-                          (noisy ? lambda * phase.n[0][i] * phase.e[0][j] : 0.0));
-    for (std::size_t j = 0; noisy && j < r; ++j) turn[a].push_back(root * phase.e[0][j]);
-    for (std::size_t i = 0; noisy && i < r; ++i) push[a].push_back(root * phase.n[0][i]);
+    for (std::size_t i = 0; i < r * r; ++i) turn[a].push_back(phase.T0[i] + lambda * phase.T1[i]);
+    for (std::size_t w = 0; w < sources; ++w)
+      for (std::size_t i = 0; i < r; ++i) {
+        turn[a].push_back(root * phase.e[w][i]);
+        push[a].push_back(root * phase.n[w][i]);
+      }
   }
+  const auto mirror = [&](std::size_t a, std::size_t b, std::size_t size) {
+    auto& out = pair(b, a);
+    out.resize(size * size);
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t j = 0; j < size; ++j) out[j * size + i] = pair(a, b)[i * size + j];
+  };
   for (std::size_t a = 0; a < n; ++a) {
     const auto own = [&](std::size_t) -> const std::vector<double>& { return turn[a]; };
     second_[a] = turned(std::move(second_[a]), 2, r, R, own);
     fourth_[a] = turned(std::move(fourth_[a]), 4, r, R, own);
-    for (std::size_t b = 0; b < n; ++b)
+    for (std::size_t b = a; b < n; ++b) {
       pair(a, b) = turned(std::move(pair(a, b)), 4, r, R,
                           [&](std::size_t pass) -> const std::vector<double>& { return turn[pass < 2 ? a : b]; });
+      if (b > a) mirror(a, b, R * R);
+    }
   }
-  if (!noisy) return;
+  if (sources == 0) return;
 
-  const std::size_t w = r;
   const auto at2 = [&](std::size_t i, std::size_t j) { return i * R + j; };
   const auto at4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
     return ((i * R + j) * R + k) * R + l;
   };
-  const double B = phase.batch, sigma2 = problem_.noise_variance, excess = problem_.noise_excess;
-  const double k4 = inputs_.fourth, k6 = inputs_.sixth, k8 = inputs_.eighth;
-  const double b1 = B - 1, b2 = b1 * (B - 2), b3 = b2 * (B - 3);
-  const std::size_t ww = at2(w, w), wwww = at4(w, w, w, w);
-  // Sums over all coordinates, of which one of mode a (and one of mode b) is then left out.
-  double first_sum = 0, fourths = 0, products = 0;
-  std::vector<double> beside(n, 0.0);  // E w_i^2 w_j^2 over all j but i, i of that mode
-  std::vector<std::vector<double>> with(n, std::vector<double>(R * R));  // E z_i z_i w_j^2
-  for (std::size_t c = 0; c < n; ++c) {
-    for (std::size_t d = 0; d < n; ++d) {
-      const double many = others(d, c, none);
-      if (many == 0) continue;
-      beside[c] += many * pair(c, d)[wwww];
-      for (std::size_t i = 0; i < R; ++i)
-        for (std::size_t j = 0; j < R; ++j) with[c][at2(i, j)] += many * pair(c, d)[at4(i, j, w, w)];
-    }
-    first_sum += problem_.multiplicity[c] * second_[c][ww];
-    fourths += problem_.multiplicity[c] * fourth_[c][wwww];
-    products += problem_.multiplicity[c] * beside[c];
-  }
-  struct Left {
-    double square, fourths;    // E A^2, A = sigma^2 + sum w^2 over what is left; the sum of E w^4
-    std::vector<double> with;  // E z z A, z of the coordinate of mode a
+  const auto to4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
+    return ((i * r + j) * r + k) * r + l;
   };
-  const auto left_out = [&](std::size_t a, std::size_t b) {
-    Left out{sigma2 * sigma2, fourths - fourth_[a][wwww], with[a]};
-    double first = first_sum - second_[a][ww], twice = products - 2 * beside[a];
-    if (b != none) {
-      first -= second_[b][ww];
-      out.fourths -= fourth_[b][wwww];
-      twice += 2 * pair(a, b)[wwww] - 2 * beside[b];
-      for (std::size_t i = 0; i < R; ++i)
-        for (std::size_t j = 0; j < R; ++j) out.with[at2(i, j)] -= pair(a, b)[at4(i, j, w, w)];
-    }
-    out.square += 2 * sigma2 * first + out.fourths + twice;
-    for (std::size_t i = 0; i < R * R; ++i) out.with[i] += sigma2 * second_[a][i];
+  const auto of_state = [&](const std::vector<double>& all, std::size_t rank) {
+    std::vector<double> out;
+    const std::size_t outer = rank == 4 ? r * r : 1;
+    for (std::size_t ij = 0; ij < outer; ++ij)
+      for (std::size_t k = 0; k < r; ++k) {
+        const auto row = all.begin() + static_cast<std::ptrdiff_t>(((ij / r * R + ij % r) * R + k) * R);
+        out.insert(out.end(), row, row + static_cast<std::ptrdiff_t>(r));
+      }
     return out;
   };
-
+  const double B = phase.batch, sigma2 = problem_.noise_variance, excess = problem_.noise_excess;
+  const double k4 = inputs_.fourth, k6 = inputs_.sixth, k8 = inputs_.eighth;
+  // Of Q, sigma^2 + sum of w^2 over all coordinates of a source: E Q, E z z Q of a coordinate, E Q Q'; E sum of w^4.
+  std::vector<double> Q(sources, sigma2), QQ(sources * sources), fourths(sources);
+  std::vector<std::vector<double>> with(n * sources, std::vector<double>(R * R));
+  for (std::size_t w = 0; w < sources; ++w) {
+    const std::size_t ww = at2(r + w, r + w);
+    for (std::size_t c = 0; c < n; ++c) {
+      Q[w] += problem_.multiplicity[c] * second_[c][ww];
+      fourths[w] += problem_.multiplicity[c] * fourth_[c][ww * R * R + ww];
+      auto& sum = with[c * sources + w];
+      for (std::size_t i = 0; i < R * R; ++i) sum[i] = sigma2 * second_[c][i] + fourth_[c][i * R * R + ww];
+      for (std::size_t d = 0; d < n; ++d)
+        if (const double many = others(d, c); many > 0)
+          for (std::size_t i = 0; i < R * R; ++i) sum[i] += many * pair(c, d)[i * R * R + ww];
+    }
+    for (std::size_t v = 0; v < sources; ++v) {
+      double& square = QQ[v * sources + w];
+      square = sigma2 * Q[w];
+      for (std::size_t c = 0; c < n; ++c) square += problem_.multiplicity[c] * with[c * sources + w][at2(r + v, r + v)];
+    }
+  }
   auto second = second_, fourth = fourth_, pairs = pairs_;
   for (std::size_t a = 0; a < n; ++a) {
-    const auto& S = second_[a];
-    const auto& F = fourth_[a];
-    const auto& p = push[a];
-    const Left left = left_out(a, none);
-    const std::vector<double>& A = left.with;
-    const double square = ((k4 + b1 - 1) * S[ww] + first_sum + sigma2) / B;
-    const double whole =
-        ((k8 + 4 * b1 * k6 + 3 * b1 * k4 * k4 + 6 * b2 * k4 + b3) * F[wwww] + (6 * k6 + 18 * b1 * k4 + 6 * b2) * A[ww] +
-         3 * (k4 + b1) * left.square + k4 * ((k4 - 3) * left.fourths + excess)) /
-        (B * B * B);
-    // E of the y of `kept` times so many gbar.
-    const auto mean = [&](const std::array<std::size_t, 4>& kept, std::size_t many) {
-      const auto entry = [&](std::size_t k) { return k < 4 - many ? kept[k] : w; };
-      const double plain = F[at4(entry(0), entry(1), entry(2), entry(3))];
-      if (many < 2) return plain;
-      if (many == 2) return ((k4 + b1) * plain + A[at2(kept[0], kept[1])]) / B;
-      if (many == 3) return ((k6 + 3 * b1 * k4 + b2) * plain + 3 * (k4 + b1) * A[at2(kept[0], w)]) / (B * B);
-      return whole;
-    };
-    second[a].assign(r * r, 0.0);
-    fourth[a].assign(r * r * r * r, 0.0);
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j)
-        second[a][i * r + j] = S[at2(i, j)] + p[i] * S[at2(j, w)] + p[j] * S[at2(i, w)] + p[i] * p[j] * square;
-    for (std::size_t i = 0; i < r; ++i)
-      for (std::size_t j = 0; j < r; ++j)
-        for (std::size_t k = 0; k < r; ++k)
-          for (std::size_t l = 0; l < r; ++l, ++at) {
-            const std::array<std::size_t, 4> index{i, j, k, l};
-            for (unsigned chosen = 0; chosen < 16; ++chosen) {
-              std::array<std::size_t, 4> kept{};
-              std::size_t many = 0, ys = 0;
-              double factor = 1;
-              for (unsigned c = 0; c < 4; ++c)
-                if (chosen >> c & 1)
-                  ++many, factor *= p[index[c]];
-                else
-                  kept[ys++] = index[c];
-              if (factor != 0) fourth[a][at] += factor * mean(kept, many);
-            }
+    const auto &S = second_[a], &F = fourth_[a];
+    // E xi^2, E xi^3 and E xi^4 of a source beside what else stands there. Of four places any two are a source's.
+    std::vector<double> squares(sources), rest(sources * r * r);
+    for (std::size_t w = 0; w < sources; ++w) {
+      const double* p = &push[a][w * r];
+      const std::size_t x = r + w, xx = at2(x, x);
+      const std::vector<double>& A = with[a * sources + w];
+      squares[w] = (Q[w] + (k4 - 2) * S[xx]) / B;
+      const double square = QQ[w * sources + w];
+      const double whole = ((k8 - 10 * k6 + (24 - k4) * k4 - 9) * F[at4(x, x, x, x)] + (6 * k6 - 18 * k4 + 6) * A[xx] +
+                            k4 * (3 * square + (k4 - 3) * fourths[w] + excess) +
+                            3 * (B - 1) * (square + 2 * (k4 - 2) * A[xx] + (k4 - 2) * (k4 - 2) * F[at4(x, x, x, x)])) /
+                           (B * B * B);
+      const auto cube = [&](std::size_t s) {
+        return ((k6 - 6 * k4 + 5) * F[at4(s, x, x, x)] + 3 * (k4 - 1) * A[at2(s, x)]) / (B * B);
+      };
+      for (std::size_t s = 0; s < r; ++s)
+        for (std::size_t t = 0; t < r; ++t) {
+          double& sum = rest[(w * r + s) * r + t];
+          sum = (A[at2(s, t)] + (k4 - 2) * F[at4(s, t, x, x)]) / B + (p[s] * cube(t) + p[t] * cube(s)) / 3 +
+                p[s] * p[t] * whole / 6;
+          for (std::size_t v = 0; v < sources; ++v) {
+            if (v == w) continue;
+            const std::size_t y = r + v, yy = at2(y, y);
+            const double* q = &push[a][v * r];
+            sum += q[s] * q[t] / 2 *
+                   (QQ[v * sources + w] + (k4 - 2) * (A[yy] + with[a * sources + v][xx]) +
+                    (k4 - 2) * (k4 - 2) * F[at4(x, x, y, y)]) /
+                   (B * B);
           }
+        }
+    }
+    second[a] = of_state(S, 2);
+    fourth[a] = of_state(F, 4);
+    for (std::size_t w = 0; w < sources; ++w) {
+      const double* p = &push[a][w * r];
+      for (std::size_t i = 0; i < r; ++i)
+        for (std::size_t j = 0; j < r; ++j) {
+          const double both = p[i] * p[j];
+          if (both == 0) continue;
+          second[a][i * r + j] += both * squares[w];
+          for (std::size_t k = 0; k < r; ++k)
+            for (std::size_t l = 0; l < r; ++l)
+              for (const std::size_t at : {to4(i, j, k, l), to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l),
+                                           to4(k, i, l, j), to4(k, l, i, j)})
+                fourth[a][at] += both * rest[(w * r + k) * r + l];
+        }
+    }
   }
   for (std::size_t a = 0; a < n; ++a)
-    for (std::size_t b = 0; b < n; ++b) {
+    for (std::size_t b = a; b < n; ++b) {
       const auto &Fa = fourth_[a], &Fb = fourth_[b], &X = pair(a, b);
-      const auto &p = push[a], &q = push[b];
       auto& out = pairs[a * n + b];
-      out.assign(r * r * r * r, 0.0);
-      if (a == b && others(b, a, none) <= 0) continue;  // there are no two of them
-      const Left left = left_out(a, b);
-      const std::vector<double>&Aa = left.with, Ab = left_out(b, a).with;
-      const double whole = ((k6 + 3 * b1 * k4 + b2) * (Fa[wwww] + Fb[wwww]) +
-                            (6 * k4 * k4 + b1 * (12 * k4 + k4 * k4 + 9) + b2 * (2 * k4 + 8) + b3) * X[wwww] +
-                            (6 * k4 + b1 * (k4 + 7) + b2) * (Aa[ww] + Ab[ww]) + (3 + b1) * left.square +
-                            (k4 - 3) * left.fourths + excess) /
-                           (B * B * B);
-      const double three = 3 * k4 + b1 * (k4 + 4) + b2;
-      std::size_t at = 0;
-      for (std::size_t i = 0; i < r; ++i)
-        for (std::size_t j = 0; j < r; ++j)
-          for (std::size_t k = 0; k < r; ++k)
-            for (std::size_t l = 0; l < r; ++l, ++at) {
-              // By how many gbar of the first coordinate and of the second.
-              double sum = X[at4(i, j, k, l)] + p[i] * X[at4(w, j, k, l)] + p[j] * X[at4(i, w, k, l)] +
-                           q[k] * X[at4(i, j, w, l)] + q[l] * X[at4(i, j, k, w)];
-              sum += (B + 1) / B *
-                     (p[i] * (q[k] * X[at4(w, j, w, l)] + q[l] * X[at4(w, j, k, w)]) +
-                      p[j] * (q[k] * X[at4(i, w, w, l)] + q[l] * X[at4(i, w, k, w)]));
-              const auto first = [&](std::size_t s, std::size_t t) {  // two of the first, y_s y_t of the second
-                return ((k4 + b1) * X[at4(w, w, s, t)] + Fb[at4(s, t, w, w)] + Ab[at2(s, t)]) / B;
-              };
-              const auto last = [&](std::size_t s, std::size_t t) {
-                return ((k4 + b1) * X[at4(s, t, w, w)] + Fa[at4(s, t, w, w)] + Aa[at2(s, t)]) / B;
-              };
-              const auto first_and = [&](std::size_t s) {  // two of the first, one of the second, y_s of the second
-                return ((k4 + b1) * Fb[at4(s, w, w, w)] + three * X[at4(w, w, s, w)] + (B + 2) * Ab[at2(s, w)]) /
-                       (B * B);
-              };
-              const auto last_and = [&](std::size_t s) {
-                return ((k4 + b1) * Fa[at4(s, w, w, w)] + three * X[at4(s, w, w, w)] + (B + 2) * Aa[at2(s, w)]) /
-                       (B * B);
-              };
-              sum += p[i] * p[j] * (first(k, l) + q[k] * first_and(l) + q[l] * first_and(k)) +
-                     q[k] * q[l] * (last(i, j) + p[i] * last_and(j) + p[j] * last_and(i)) +
-                     p[i] * p[j] * q[k] * q[l] * whole;
-              out[at] = sum;
+      out = of_state(X, 4);
+      if (a == b && others(b, a) <= 0) continue;  // there are no two of them
+      // The places of a source: both of the first coordinate, both of the second, or one of each.
+      std::vector<double> first(sources * r * r), last(sources * r * r), mixed(sources * r * r);
+      for (std::size_t w = 0; w < sources; ++w) {
+        const double *p = &push[a][w * r], *q = &push[b][w * r];
+        const std::size_t x = r + w, xx = at2(x, x);
+        const std::vector<double>&Aa = with[a * sources + w], &Ab = with[b * sources + w];
+        const double square = QQ[w * sources + w], sides = Aa[xx] + Ab[xx];
+        const double whole = ((k6 - 9 * k4 + 12) * (Fa[at4(x, x, x, x)] + Fb[at4(x, x, x, x)]) +
+                              ((6 * k4 - 22) * k4 + 21) * X[at4(x, x, x, x)] + (6 * k4 - 11) * sides + 3 * square +
+                              (k4 - 3) * fourths[w] + excess +
+                              (B - 1) * (square + (k4 - 2) * sides + ((k4 - 2) * (k4 - 2) + 2) * X[at4(x, x, x, x)])) /
+                             (B * B * B);
+        // xi of the one coordinate twice and of the other once, beside a y of that.
+        const auto first_cube = [&](std::size_t s) {
+          return ((k4 - 3) * Fb[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(x, x, s, x)] + 2 * Ab[at2(s, x)]) / (B * B);
+        };
+        const auto last_cube = [&](std::size_t s) {
+          return ((k4 - 3) * Fa[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(s, x, x, x)] + 2 * Aa[at2(s, x)]) / (B * B);
+        };
+        for (std::size_t s = 0; s < r; ++s)
+          for (std::size_t t = 0; t < r; ++t) {
+            const std::size_t st = (w * r + s) * r + t;
+            first[st] = (Ab[at2(s, t)] + (k4 - 2) * X[at4(x, x, s, t)]) / B + q[s] * first_cube(t) +
+                        q[t] * first_cube(s) + q[s] * q[t] * whole;
+            last[st] = (Aa[at2(s, t)] + (k4 - 2) * X[at4(s, t, x, x)]) / B + p[s] * last_cube(t) + p[t] * last_cube(s);
+            mixed[st] = X[at4(s, x, t, x)] / B;
+            for (std::size_t v = 0; v < sources; ++v) {
+              if (v == w) continue;
+              const std::size_t y = r + v, yy = at2(y, y);
+              const double *p2 = &push[a][v * r], *q2 = &push[b][v * r];
+              first[st] += q2[s] * q2[t] *
+                           (QQ[v * sources + w] + (k4 - 2) * (with[a * sources + v][xx] + Ab[yy]) +
+                            (k4 - 2) * (k4 - 2) * X[at4(x, x, y, y)]) /
+                           (B * B);
+              mixed[st] += p2[s] * q2[t] / 2 * X[at4(x, y, x, y)] / (B * B);
             }
+          }
+      }
+      for (std::size_t w = 0; w < sources; ++w) {
+        const double *p = &push[a][w * r], *q = &push[b][w * r];
+        for (std::size_t i = 0; i < r; ++i)
+          for (std::size_t j = 0; j < r; ++j) {
+            if (p[i] * p[j] == 0) continue;  // both push the same
+            for (std::size_t k = 0; k < r; ++k)
+              for (std::size_t l = 0; l < r; ++l) {
+                const std::size_t kl = (w * r + k) * r + l;
+                out[to4(i, j, k, l)] += p[i] * p[j] * first[kl];
+                out[to4(k, l, i, j)] += q[i] * q[j] * last[kl];
+                for (const std::size_t at : {to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l), to4(k, i, l, j)})
+                  out[at] += p[i] * q[j] * mixed[kl];
+              }
+          }
+      }
     }
   second_.swap(second);
   fourth_.swap(fourth);
   pairs_.swap(pairs);
+  for (std::size_t a = 0; a < n; ++a)
+    for (std::size_t b = a + 1; b < n; ++b) mirror(a, b, r * r);
 }
 
 double ProductCovariance::mean(const GramForm& form) const {
@@ -251,7 +272,7 @@ double ProductCovariance::variance(const GramForm& form) const {
   for (std::size_t a = 0; a < n; ++a) {
     square += problem_.multiplicity[a] * weight(a) * weight(a) * twice(fourth_[a]);
     for (std::size_t b = 0; b < n; ++b)
-      if (const double many = problem_.multiplicity[a] * others(b, a, none); many > 0)
+      if (const double many = problem_.multiplicity[a] * others(b, a); many > 0)
         square += many * weight(a) * weight(b) * twice(pair(a, b));
   }
   const double mean = this->mean(form), variance = square - mean * mean;
@@ -259,8 +280,23 @@ double ProductCovariance::variance(const GramForm& form) const {
   return variance > rounding * square ? variance : 0;
 }
 
-double ProductCovariance::work(double r, double modes) {
-  return 60 * modes * modes * std::pow(r + 1, 4);
+double ProductCovariance::work(const GramPhase& phase, double modes) {
+  const auto r = static_cast<double>(phase.r), R = r + static_cast<double>(phase.e.size());
+  double turns = 0, pushes = 0;
+  for (std::size_t i = 0; i < phase.T0.size(); ++i) turns += phase.T0[i] != 0 || phase.T1[i] != 0;
+  const auto entries = [](const std::vector<double>& x) {
+    return static_cast<double>(x.size()) - static_cast<double>(std::ranges::count(x, 0.0));
+  };
+  for (std::size_t w = 0; w < phase.e.size(); ++w) {
+    turns += entries(phase.e[w]);
+    pushes += entries(phase.n[w]) * entries(phase.n[w]);
+  }
+  // A turn, a mirrored pair, the sums over coordinates, and the pushes.
+  return modes * modes * (turns * (r + R) * (r * r + R * R) + R * R * R * R + R * R * (R - r) + 6 * r * r * pushes);
+}
+
+double ProductCovariance::size(double r, double sources, double modes) {
+  return modes * modes * std::pow(r + sources, 4);
 }
 
 }  // namespace edgewise::solvers

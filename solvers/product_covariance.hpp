@@ -1,7 +1,7 @@
 #pragma once
 /// \file
 /// Second moments of the second moments of linear phases, as solvers/gram_covariance, for inputs of independent coordinates
-/// of any symmetric law and one source (docs/theory/two-phase.md, section 2b).
+/// of any symmetric law (docs/theory/two-phase.md, section 2b).
 #include <span>
 #include <vector>
 
@@ -18,21 +18,23 @@ struct InputMoments {
 /// spread evenly over each eigenspace. A spread below 1e-7 of the mean is rounding, and taken as 0.
 class ProductCovariance {
  public:
-  /// \throws std::invalid_argument on inconsistent lengths, or several sources.
+  /// \throws std::invalid_argument on inconsistent lengths.
   ProductCovariance(GramProblem problem, const InputMoments& inputs);
 
-  /// About work() multiplications.
+  /// About work() multiplications. \throws std::invalid_argument for a phase of other coordinates.
   void apply(const GramPhase& phase);
   double mean(const GramForm& form) const;
   /// Over runs; infinite where it has overflowed.
   double variance(const GramForm& form) const;
   /// Multiplications of a phase.
-  static double work(double r, double modes);
+  static double work(const GramPhase& phase, double modes);
+  /// How many moments are kept during a phase.
+  static double size(double r, double sources, double modes);
 
  private:
   std::size_t modes() const { return problem_.eigenvalue.size(); }
-  /// How many coordinates mode c has besides one of mode a, and one of mode b.
-  double others(std::size_t c, std::size_t a, std::size_t b) const;
+  /// How many coordinates mode c has besides one of mode a.
+  double others(std::size_t c, std::size_t a) const;
   std::vector<double>& pair(std::size_t a, std::size_t b) { return pairs_[a * modes() + b]; }
   const std::vector<double>& pair(std::size_t a, std::size_t b) const { return pairs_[a * modes() + b]; }
 

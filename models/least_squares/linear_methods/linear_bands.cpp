@@ -161,8 +161,6 @@ std::string LinearVariance::unknown(const LinearProblem& problem) {
   if (h.scheduled("workers")) return "the variance is known for a constant number of workers only";
   if (h.has("workers") && !numerics::is_whole(h.base("workers")))
     return "the variance is known for a whole number of workers only";
-  if (!data.data.gaussian() && workers_of(problem) > 1)
-    return "the variance of several workers is known for Gaussian data only";
   if (problem.method->rule) return "";
   const Layout layout = problem.method->layout(h);
   const std::string custom = "the variance of a custom method is known for one block and omega = 1 only";
@@ -260,22 +258,25 @@ double LinearVariance::work(const LinearProblem& problem, double steps, double m
   const WorkerCoordinates coordinates(layout, workers_of(problem));
   const solvers::GramCovariance one(
       {{1}, {1}, {1}, std::vector<double>(coordinates.size(), 1.0), 0, workers_of(problem), layout.of_worker.size()});
+  const auto of = [&](const solvers::Phase& phase) {
+    const solvers::GramPhase now = coordinates.phase(phase, h("batch"));
+    return problem.data->data.gaussian() ? one.work(now) * modes * modes : solvers::ProductCovariance::work(now, modes);
+  };
   const std::uint64_t period = method.period(h);
-  if (!problem.data->data.gaussian())
-    return solvers::ProductCovariance::work(static_cast<double>(coordinates.size()), modes) * steps *
-           (1 + 1 / static_cast<double>(period));
   StepPhases last;
   method.phases(h, period - 1, period - 1, last);
-  double work = one.work(coordinates.phase(last.noisy, h("batch")));
-  if (last.has_sync) work += one.work(coordinates.phase(last.sync, h("batch"))) / static_cast<double>(period);
-  return work * steps * modes * modes;
+  double work = of(last.noisy);
+  if (last.has_sync) work += of(last.sync) / static_cast<double>(period);
+  return work * steps;
 }
 
 double LinearVariance::size(const LinearProblem& problem, double modes) {
   const Layout layout = problem.method->layout(problem.hyperparameters);
   const auto own = static_cast<double>(layout.of_worker.size());
   const double shared = static_cast<double>(layout.blocks.front().size()) - own;
-  return solvers::GramCovariance::size(shared + own * problem.hyperparameters.value_or("workers", 1), modes);
+  const double workers = problem.hyperparameters.value_or("workers", 1), r = shared + own * workers;
+  return problem.data->data.gaussian() ? solvers::GramCovariance::size(r, modes)
+                                       : solvers::ProductCovariance::size(r, workers, modes);
 }
 
 std::optional<std::string> add_linear_bands(Trajectory& out, const LinearProblem& problem, double most_work) {

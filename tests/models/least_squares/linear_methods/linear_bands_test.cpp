@@ -207,11 +207,11 @@ TEST_CASE("bands under label noise of three points are the literal algorithm's")
 }
 
 TEST_CASE("bands on inputs that are not Gaussian: what is SGD by another name has its variance") {
-  const auto solved = [](const std::string& law, const std::string& optimizer) {
+  const auto solved = [](const std::string& law, const std::string& optimizer, int batch = 2) {
     return models::testing::prepare(
                "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1000.0, 300.0]\nmultiplicities = "
                "[1, 3]\n[noise]\nlaw = 'laplace'\nvariance = 0.4\n[data]\nlaw = '" +
-               law + "'\n[optimizer]\nbatch = 2\nlearning_rate = 1e-4\n" + optimizer +
+               law + "'\n[optimizer]\nbatch = " + std::to_string(batch) + "\nlearning_rate = 1e-4\n" + optimizer +
                "\n[time]\nat = [1, 2, 20]\n[theory]\nbands = true\n")
         ->solve();
   };
@@ -226,6 +226,17 @@ TEST_CASE("bands on inputs that are not Gaussian: what is SGD by another name ha
       for (std::size_t c = 0; c < 3; ++c)
         for (std::size_t i = 1; i < 4; ++i)
           CHECK(other.columns[c].std[i] == Approx(sgd.columns[c].std[i]).epsilon(1e-9));
+    }
+    // Two workers that are averaged after every step share a batch of twice the size.
+    const models::Trajectory twice = solved(law, "kind = 'sgd'", 4);
+    for (const std::string optimizer :
+         {"kind = 'la-diloco'\n", "kind = 'diloco'\nmomentum = 0\nouter_momentum = 0\n"}) {
+      CAPTURE(law);
+      CAPTURE(optimizer);
+      const models::Trajectory other = solved(law, optimizer + "inner_steps = 1\nouter_learning_rate = 1\nworkers = 2");
+      for (std::size_t c = 0; c < 3; ++c)
+        for (std::size_t i = 1; i < 4; ++i)
+          CHECK(other.columns[c].std[i] == Approx(twice.columns[c].std[i]).epsilon(1e-9));
     }
   }
 }
@@ -486,12 +497,9 @@ TEST_CASE("what has no bands says why") {
                                            "start = [1]\nreadout = [1]\n[[optimizer.phase]]\nT0 = [[1]]\nT1 = [[-0.1]]"
                                            "\nn = [-0.1]\ne = [1]\nomega = [2]\n"))
             .find("omega") != std::string::npos);
-  const auto uniform = std::make_shared<LeastSquares>(*data);
-  uniform->data = {models::ingredients::InputLaw::uniform, -1.2};
-  CHECK(LinearVariance::unknown(problem_of(uniform, "la-diloco", "learning_rate = 0.1\nworkers = 2")) ==
-        "the variance of several workers is known for Gaussian data only");
-  uniform->data.law = models::ingredients::InputLaw::rows;
-  CHECK(LinearVariance::unknown(problem_of(uniform, "momentum", "learning_rate = 0.1")) ==
+  const auto rows = std::make_shared<LeastSquares>(*data);
+  rows->data.law = models::ingredients::InputLaw::rows;
+  CHECK(LinearVariance::unknown(problem_of(rows, "momentum", "learning_rate = 0.1")) ==
         "the variance is not known for data.law = \"rows\"");
   const auto heavy = std::make_shared<LeastSquares>(*data);
   heavy->noise = student_noise(3, 0.2);

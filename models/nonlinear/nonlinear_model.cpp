@@ -74,6 +74,9 @@ const std::vector<Parameter>& data_keys() {
   return parameters;
 }
 
+/// Modes squared times steps for which a verdict takes exact bands that nobody asked for: a second.
+constexpr double cheap_bands = 4e8;
+
 class NonlinearExperiment final : public Problem {
  public:
   NonlinearExperiment(std::shared_ptr<const NonlinearProblem> problem, NonlinearTheory theory, std::string sampler,
@@ -85,6 +88,10 @@ class NonlinearExperiment final : public Problem {
   Trajectory reference() const override {
     NonlinearTheory theory = theory_;
     theory.effects = theory.compare = false;
+    if (is_exact(*problem_, theory) && std::isfinite(effective_noise(*problem_)->fourth_moment())) {
+      const auto n = static_cast<double>(modes().kappa.size());
+      theory.bands = theory.bands || n * n * static_cast<double>(problem_->time.steps) < cheap_bands;
+    }
     Trajectory out = solve(theory);
     if (problem_->method == Method::sgd && ingredients::has_rare_values(*problem_->noise))
       mark_unmet_noise(theory, out);

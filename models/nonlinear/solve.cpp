@@ -16,6 +16,7 @@
 #include "models/nonlinear/theory.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
+#include "solvers/gram_covariance.hpp"
 
 namespace edgewise::models::nonlinear {
 
@@ -38,9 +39,7 @@ class Solver {
         scale_(divergence_scale(*noise_, modes.excess_mse())) {}
 
   Trajectory run() {
-    // The moments of plain SGD close: its laws are linear in P.
-    out_.exact = theory_.method == "recursion" && problem_.method == Method::sgd && !problem_.greedy &&
-                 !problem_.dataset && theory_.scale_drift == 1 && theory_.scale_noise == 1;
+    out_.exact = is_exact(problem_, theory_);
     if (at_rest())
       rest();
     else if (theory_.method == "ode")
@@ -254,22 +253,57 @@ class Solver {
           fmt::format("theory.bands: {:.0f} modes over {} steps are too many, for every step costs the modes' square; "
                       "leave bands out, or take fewer modes or steps",
                       n, problem_.time.steps));
+    std::vector<double> std;
+    if (at_rest())
+      std.assign(out_.steps.size(), 0.0);
+    else if (out_.exact && std::isfinite(noise_->fourth_moment()))
+      std = exact_deviations();
+    else
+      std = linearised_deviations();
+    for (Column& column : out_.columns) {
+      if (column.observable.name == "excess_mse") column.std = std;
+      if (column.observable.name == "risk")
+        for (const double sigma : std) column.std.push_back(sigma / 2);
+    }
+  }
+
+  std::vector<double> linearised_deviations() const {
     PathVariance variance(modes_, laws_, problem_);
     NonlinearRecursion recursion(modes_, laws_, problem_);
     std::vector<double> std;
-    if (at_rest()) std.assign(out_.steps.size(), 0.0);
-    for (const double target : at_rest() ? std::vector<double>{} : out_.steps) {
+    for (const double target : out_.steps) {
       while (static_cast<double>(recursion.steps()) < target) {
         variance.step(recursion.rate(), recursion.excess_mse(), recursion.state());
         recursion.step();
       }
       std.push_back(variance.deviation());
     }
-    for (Column& column : out_.columns) {
-      if (column.observable.name == "excess_mse") column.std = std;
-      if (column.observable.name == "risk")
-        for (const double sigma : std) column.std.push_back(sigma / 2);
+    return std;
+  }
+
+  /// Of plain SGD, in units of the largest eigenvalue and of the start and the noise.
+  std::vector<double> exact_deviations() const {
+    const double unit = modes_.largest(), sigma2 = noise_->variance() / scale_;
+    solvers::GramProblem problem;
+    for (std::size_t i = 0; i < modes_.kappa.size(); ++i) {
+      problem.eigenvalue.push_back(modes_.kappa[i] / unit);
+      problem.multiplicity.push_back(modes_.s[i] / modes_.kappa[i]);
+      problem.power.push_back(modes_.initial[i] * (unit / scale_));
     }
+    problem.factor = {1};
+    problem.noise_variance = sigma2;
+    problem.noise_excess = noise_->gaussian() ? 0 : noise_->fourth_moment() / scale_ / scale_ - 3 * sigma2 * sigma2;
+    solvers::GramCovariance covariance(problem);
+    std::vector<double> std;
+    std::uint64_t step = 0;
+    for (const double target : out_.steps) {
+      for (; static_cast<double>(step) < target; ++step) {
+        const double eta = problem_.rate_at(static_cast<double>(step)) * unit;
+        covariance.apply({1, {1}, {-eta}, {{1}}, {{-eta}}, problem_.batch});
+      }
+      std.push_back(scale_ * std::sqrt(covariance.variance({{1}, true})));
+    }
+    return std;
   }
 
   void effects() {
@@ -381,6 +415,11 @@ class Solver {
 };
 
 }  // namespace
+
+bool is_exact(const NonlinearProblem& problem, const NonlinearTheory& theory) {
+  return theory.method == "recursion" && problem.method == Method::sgd && !problem.greedy && !problem.dataset &&
+         theory.scale_drift == 1 && theory.scale_noise == 1;
+}
 
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory) {
   if (problem.method == Method::per_example_adam) return solve_second_moment(problem, theory);

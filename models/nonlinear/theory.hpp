@@ -25,7 +25,8 @@ inline const Observable risk_observable{"risk", "label^2", "population loss with
 struct NonlinearTheory {
   std::string method = "recursion";  ///< recursion, ode (without the term in c, which is O(eta kappa)), sde
   solvers::Integrator integrator = solvers::Integrator::automatic;  ///< of the ode: auto, sdirk4, explicit
-  bool bands = false;    ///< standard deviation of one path (docs/theory/sign-and-clip.md, section 2.7)
+  bool bands =
+      false;  ///< standard deviation of one path: of plain SGD exact, else docs/theory/sign-and-clip.md, section 2.7
   bool effects = false;  ///< the separate effects of the nonlinearity along the trajectory
   bool compare =
       false;  ///< signs against SGD, one effect switched on at a time (docs/theory/sign-and-clip.md, section 2.3)
@@ -124,6 +125,9 @@ double divergence_scale(const ingredients::Noise& noise, double excess);
 constexpr double localised = 0.5;
 /// Share of sqrt(n) above which Adam's floor is felt.
 constexpr double felt_floor = 0.05;
+
+/// Whether the theory is exact at finite dimension: the moments of plain SGD close, for its laws are linear in P.
+bool is_exact(const NonlinearProblem& problem, const NonlinearTheory& theory);
 
 /// Solves at the recorded steps (solve.cpp). \throws std::invalid_argument where the theory does not cover the problem.
 Trajectory solve_nonlinear(const NonlinearProblem& problem, const ModeSystem& modes, const NonlinearTheory& theory);

@@ -290,6 +290,39 @@ TEST_CASE("residual methods, too, stay at the optimum where nothing makes noise,
   CHECK(column(at("kind = 'custom'\nchi = 'r + 0.25'", "")->solve(), "excess_mse").at(1) == Approx(1e-4 * 20 / 48));
 }
 
+TEST_CASE("bands of plain SGD are exact, and judge it unasked") {
+  const auto of = [](const std::string& model, const std::string& noise, int batch, const std::string& more) {
+    return models::testing::prepare(
+        fmt::format("model = '{}'\n[spectrum]\nkind = 'list'\neigenvalues = [2000.0, 500.0]\nmultiplicities = [1, 2]\n"
+                    "target_power = [0.25, 1.0]\n[noise]\n{}\n[time]\nat = [1, 2, 40]\n[optimizer]\nkind = 'sgd'\n"
+                    "learning_rate = 1e-4\nbatch = {}\n[schedule]\nkind = 'linear'\n{}",
+                    model, noise, batch, more));
+  };
+  // The same in the model of least squares, whose bands come from their own recursions.
+  for (const std::string noise : {"law = 'gaussian'\nvariance = 60", "law = 'laplace'\nvariance = 60", "law = 'none'"})
+    for (const int batch : {1, 4})
+      for (const std::string basis : {"", "[data]\nbasis = 'cosine'\n"}) {
+        CAPTURE(noise);
+        CAPTURE(batch);
+        CAPTURE(basis);
+        const auto residual = of("residual-sgd", noise, batch, basis);
+        const Trajectory linear = of("least-squares", noise, batch, "")->reference(), found = residual->reference();
+        CHECK(found.exact);
+        for (const char* name : {"excess_mse", "risk"}) {
+          REQUIRE(found.find(name)->std.size() == 4);
+          for (std::size_t i = 0; i < 4; ++i)
+            CHECK(found.find(name)->std[i] == Approx(linear.find(name)->std[i]).epsilon(1e-9));
+        }
+        CHECK(found.find("risk")->std[3] > 0);
+        CHECK(residual->solve().find("risk")->std.empty());
+        const auto asked = of("residual-sgd", noise, batch, basis + "[theory]\nbands = true\n")->solve();
+        CHECK(asked.find("risk")->std == found.find("risk")->std);
+      }
+  // Where the fourth moment of the labels is infinite, so is the variance of a step; a theory that is not exact has no bands.
+  CHECK(of("residual-sgd", "law = 'student-t'\ndof = 3\nvariance = 1", 1, "")->reference().find("risk")->std.empty());
+  CHECK(of("residual-sgd", "law = 'none'", 1, "[theory]\nscale_drift = 2\n")->reference().find("risk")->std.empty());
+}
+
 TEST_CASE("effects of a threshold that cuts nothing are those of SGD") {
   // Under Gaussian noise the best threshold is infinite.
   for (const char* optimizer : {"kind = 'huber'\nthreshold_rule = 'optimal'", "kind = 'reject'\nthreshold = inf"}) {

@@ -20,27 +20,31 @@ std::vector<ModeColumn> residual_table(const NonlinearProblem& p, Steps steps) {
   const ModeSystem modes = modes_of(p);
   const double P = modes.excess_mse();
   const ScalarLaws laws = scalar_laws(p);
-  const LawValues law = P > 0 ? laws.exact(P) : laws(P);  // as P falls to 0, where the theory starts there
+  LawValues law = P > 0 ? laws.exact(P) : laws(P);  // as P falls to 0, where the theory starts there
+  const bool endless = P == 0 && endless_drift_at_optimum(laws);
+  if (P == 0) law.b *= step_at_optimum(p).share;
   const std::vector<double> steady =
       p.greedy || p.threshold_rule == "optimal" ? std::vector<double>{} : steady_states(p, modes, laws, steps);
   std::vector<double> settled(modes.kappa.size(), steady.empty() ? nan : 0);
   if (!steady.empty() && steady.front() > 0) settled = steady_parts(p, modes, laws.exact(steady.front()), steps);
-  std::vector<ModeColumn> out = {{"kappa", "input^2", "eigenvalue of K", {}},
-                                 {"multiplicity", "1", "dimension of its eigenspace", {}},
-                                 {"start", "parameter^2", "M(0), power of the error in it", {}},
-                                 {"excess_mse", "label^2", "its part kappa M of P at the start", {}},
-                                 {"decay", "1", "2 eta a kappa - eta^2 c kappa^2, per step at the start", {}},
-                                 {"noise", "parameter^2", "eta^2 b s, put in per step at the start", {}},
-                                 {"steady_excess_mse", "label^2", "its part of P where P settles", {}}};
-  const double eta =
-      p.greedy ? p.learning_rate * greedy_rate(law, start_powers(modes, steps), modes.noise_trace()) : p.learning_rate;
+  std::vector<ModeColumn> out = {
+      {"kappa", "input^2", "eigenvalue of K", {}},
+      {"multiplicity", "1", "dimension of its eigenspace", {}},
+      {"start", "parameter^2", "M(0), power of the error in it", {}},
+      {"excess_mse", "label^2", "its part kappa M of P at the start", {}},
+      {"decay", "1", "2 eta a kappa - eta^2 c kappa^2, per step at the start; nan where a is infinite", {}},
+      {"noise", "parameter^2", "eta^2 b s, put in per step at the start", {}},
+      {"steady_excess_mse", "label^2", "its part of P where P settles", {}}};
+  const DriftPowers powers = start_powers(modes, steps);
+  const double best = !p.greedy ? 1 : powers.Q > 0 ? greedy_rate(law, powers, modes.noise_trace()) : 0;
+  const double eta = p.learning_rate * best;
   for (std::size_t i = 0; i < modes.kappa.size(); ++i) {
     const double k = modes.kappa[i];
     const double row[] = {k,
                           modes.count[i],
                           modes.initial[i],
                           k * modes.initial[i],
-                          eta * k * (2 * law.a - eta * law.c * k),
+                          endless ? nan : eta * k * (2 * law.a - eta * law.c * k),
                           eta * eta * law.b * modes.s[i],
                           settled[i]};
     for (std::size_t c = 0; c < out.size(); ++c) out[c].value.push_back(row[c]);

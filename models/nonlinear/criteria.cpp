@@ -44,6 +44,7 @@ struct Panel {
 
 double floor_share(const NonlinearProblem& problem, const ingredients::Noise& noise, double P) {
   if (problem.method != Method::adam || !(problem.floor > 0)) return 0;
+  if (!(P + noise.variance() > 0)) return 0;  // without gradients no step is made
   double least = infinity;
   for (const double variance : problem.covariance.diagonal_entries())
     if (variance > 0) least = std::min(least, variance);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/math/quadrature/gauss_kronrod.hpp>
 #include <boost/math/special_functions/binomial.hpp>
 #include <boost/math/special_functions/gamma.hpp>
 #include <cmath>
@@ -385,6 +386,64 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem) {
     };
   if (problem.method == Method::adam) return adam_noise_kernel(beta, problem.ema_square, batch);
   return arcsine_kernel;
+}
+
+namespace {
+
+/// Pr(the sum is 0) of so many signs, each 0 with probability `zero`: a Fourier integral, narrow at both ends.
+double tie_of(double batch, double zero) {
+  using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
+  const auto f = [=](double t) { return std::pow(zero + (1 - zero) * std::cos(t), batch); };
+  const double narrow = std::min(pi / 2, 12 / std::sqrt(batch * (1 - zero)));
+  return (Rule::integrate(f, 0.0, narrow, 12, 1e-13) + Rule::integrate(f, narrow, pi - narrow, 12, 1e-13) +
+          Rule::integrate(f, pi - narrow, pi, 12, 1e-13)) /
+         pi;
+}
+
+}  // namespace
+
+StepAtOptimum step_at_optimum(const NonlinearProblem& problem) {
+  constexpr double near = 1e-300;  // as P falls to 0
+  const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
+  const double B = problem.batch;
+  const Method method = problem.method;
+  if (method.averages_squares() || method == Method::mean_clip) return {};
+  const auto atom = [&](double place) { return std::isinf(noise->density(place)); };
+  if (problem.coordinatewise()) {
+    if (!atom(0)) return {};
+    const double zero = noise->exponential_average(near), moves = -std::expm1(B * std::log(zero));
+    if (moves == 0) return {0, 0};
+    if (method == Method::sign_early) return {1 - zero, zero / (1 - zero) / B};
+    const bool majority = method == Method::sign_majority;
+    return {majority ? (1 - tie_of(B, zero)) / (1 - majority_tie(B)) : moves, (1 - moves) / moves};
+  }
+  std::shared_ptr<const ResidualNonlinearity> chi = problem.nonlinearity;
+  if (!chi) chi = method_nonlinearity(method, threshold_at_risk(problem, *noise, near));
+  if (chi->identity()) return {};
+  const std::vector<ingredients::MixtureNode> nodes =
+      noise->nodes({std::sqrt(near), chi->kinks(), chi->joints(), 2 * chi->growth()});
+  // E f(r) of a power of chi: at atoms f there, elsewhere averaged by `beside`.
+  const auto mean = [&](int power, const ResidualNonlinearity& beside) {
+    double sum = 0;
+    for (const ingredients::MixtureNode& node : nodes)
+      sum += node.probability * (node.variance == 0 && atom(node.mean)
+                                     ? std::pow((*chi)(-node.mean), power)
+                                     : beside.gaussian(-node.mean, near + node.variance).q);
+    return sum;
+  };
+  const double limit = residual_coefficients(*chi, *noise, near).q, q = mean(2, *chi);
+  if (std::abs(q - limit) <= 1e-9 * limit) return {};
+  if (q == 0) return {0, 0};
+  std::vector<double> cuts(chi->kinks().begin(), chi->kinks().end());
+  cuts.insert(cuts.end(), chi->joints().begin(), chi->joints().end());
+  const double square =
+      mean(4, *general_nonlinearity([&](double r) { return std::pow((*chi)(r), 2); }, cuts, 2 * chi->growth()));
+  return {q / limit, std::max(square / q / q - 1, 0.0) / B};
+}
+
+bool endless_drift_at_optimum(const ScalarLaws& laws) {
+  const LawValues at = laws(1e-300), before = laws(1e-250);
+  return std::abs(at.a) > 1e3 * std::abs(before.a) || std::abs(at.c) > 1e3 * (std::abs(before.c) + before.a * before.a);
 }
 
 ScalarLaws scalar_laws(const NonlinearProblem& problem) {

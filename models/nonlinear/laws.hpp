@@ -109,6 +109,16 @@ std::shared_ptr<const ingredients::Noise> effective_noise(const NonlinearProblem
 /// not diagonal. \throws std::invalid_argument where it is not known.
 NoiseKernel noise_kernel(const NonlinearProblem& problem);
 
+/// The step at P = 0, where every residual is the noise itself. Where steps jump at an atom of it, as signs do at 0, residuals
+/// are on both sides as P falls to 0, but not at it.
+struct StepAtOptimum {
+  double share = 1;   ///< of what b tends to as P falls to 0: what b is at 0; 1 of adam, which would divide 0 by 0
+  double spread = 0;  ///< relative variance, over steps, of the size b that all modes share; 0 where share is 1
+};
+StepAtOptimum step_at_optimum(const NonlinearProblem& problem);
+/// Whether a or c grows without end as P falls to 0, like P^(-1/2) of a step that jumps at an atom of the noise.
+bool endless_drift_at_optimum(const ScalarLaws& laws);
+
 /// The laws of the problem's method, with its threshold rule. \throws std::invalid_argument where there are none:
 /// infinite variance without a bounded nonlinearity, the sign of an exponential average with non-Gaussian noise, ...
 ScalarLaws scalar_laws(const NonlinearProblem& problem);

@@ -119,10 +119,24 @@ PathVariance::Chance PathVariance::residual_chance(double eta, double risk, cons
   return out;
 }
 
+PathVariance::Chance PathVariance::optimum_chance(double eta, const LawValues& law, double spread) const {
+  Chance out;
+  const double square = std::pow(eta, 4) * (law.b / unit_) * (law.b / unit_);
+  out.noise2 = square * spread;
+  if (!problem_.coordinatewise()) out.alone = 2 * square * (spread + 1);
+  if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
+  return out;
+}
+
 void PathVariance::step(double eta, double P, std::span<const double> M) {
+  const bool start = P == 0;  // where there is nothing to pull, and no run has strayed
+  const StepAtOptimum optimum = start ? step_at_optimum(problem_) : StepAtOptimum{};
   P = std::max(P, 1e-100 * unit_);  // at the optimum itself, where shares of P have their limits
-  const LawValues law = laws_(P), slope = laws_.derivative(P);
-  const Chance chance = problem_.coordinatewise() ? sign_chance(eta, P, law) : residual_chance(eta, P, law);
+  const LawValues law = start ? LawValues{0, laws_(P).b * optimum.share, 0} : laws_(P);
+  const LawValues slope = start ? LawValues{} : laws_.derivative(P);
+  const Chance chance = optimum.share != 1          ? optimum_chance(eta, law, optimum.spread)
+                        : problem_.coordinatewise() ? sign_chance(eta, P, law)
+                                                    : residual_chance(eta, P, law);
   const std::size_t n = modes_.kappa.size();
   const std::vector<double>& kappa = modes_.kappa;
   // Chance meets what the mean step leaves of v, v - eta a K v; not where the squares of a step are certain, as of one sign.

@@ -51,6 +51,8 @@ class PathVariance {
   };
   Chance sign_chance(double eta, double P, const LawValues& law) const;
   Chance residual_chance(double eta, double P, const LawValues& law) const;
+  /// At P = 0, where only the noise acts.
+  Chance optimum_chance(double eta, const LawValues& law, double spread) const;
 
   const ModeSystem& modes_;
   const ScalarLaws& laws_;

@@ -57,6 +57,7 @@ RunningLaw::RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem)
 
 LawValues RunningLaw::at(double P) const {
   LawValues law = laws_(P);
+  if (P == 0) law = {0, law.b * step_at_optimum(problem_).share, 0};
   if (problem_.method != Method::adam || !std::isfinite(sigma2_)) return law;
   const double beta = problem_.ema_square, total = P + sigma2_;
   const double second = (beta * second_ + (1 - beta) * total) / (1 - std::pow(beta, static_cast<double>(steps_ + 1)));

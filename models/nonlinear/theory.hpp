@@ -51,8 +51,9 @@ class RunningLaw {
  public:
   /// All arguments must outlive it.
   RunningLaw(const ScalarLaws& laws, const NonlinearProblem& problem);
-  LawValues at(double P) const;  ///< of the next step, which starts from P
-  void step(double P);           ///< takes it
+  /// Of the next step, which starts from P; at P = 0 without the drift, which has nothing to move there.
+  LawValues at(double P) const;
+  void step(double P);  ///< takes it
 
  private:
   const ScalarLaws& laws_;

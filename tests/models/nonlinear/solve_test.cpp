@@ -323,6 +323,105 @@ TEST_CASE("bands of plain SGD are exact, and judge it unasked") {
   CHECK(of("residual-sgd", "law = 'none'", 1, "[theory]\nscale_drift = 2\n")->reference().find("risk")->std.empty());
 }
 
+TEST_CASE("the first step from the optimum, where residuals of noise 0 have no sign") {
+  const auto solved = [](const std::string& model, const std::string& optimizer, const std::string& noise,
+                         const std::string& theory) {
+    return models::testing::prepare(
+               fmt::format(
+                   "model = '{}'\n[spectrum]\nkind = 'isotropic'\ndimension = 20\ntarget_power = 0\n[noise]\n{}\n"
+                   "[time]\nat = [1, 2, 2000]\n[optimizer]\nlearning_rate = 0.001\n{}\n[theory]\n{}",
+                   model, noise, optimizer, theory))
+        ->solve();
+  };
+  struct Case {
+    std::string model, optimizer;
+    double b;            // E of a coordinate's squared step over the rate
+    double from;         // 100 relative variances of a step's size
+    bool quiet = false;  // no noise
+  };
+  // Noise 0 in three of four draws. A majority of two is 0 where both are, or where they differ: 9/16 + 1/16/2.
+  const double late = 1 - std::pow(0.75, 4), q = 0.75 * 0.04 + 0.25 * (0.04 + 0.64) / 2;
+  const double quantile = (0.75 * 0.0016 + 0.25 * (0.0016 + 0.4096) / 2) / q / q - 1;
+  for (const std::string noise : {"law = 'three-point'\nscale = 1\nprobability = 0.25",
+                                  "law = 'contaminated'\nscale = 0\noutlier_scale = 2\nprobability = 0.25"})
+    for (const Case& o :
+         {Case{"residual-sgd", "kind = 'lad'\nbatch = 4", 0.25 / 4, 75},
+          Case{"residual-sgd", "kind = 'quantile'\ntau = 0.2\nbatch = 4", q / 4, std::ceil(25 * quantile)},
+          Case{"residual-sgd", "kind = 'quantile'\ntau = 0.2\nbatch = 4", 0.04 / 4, 0, true},
+          Case{"residual-sgd", "kind = 'custom'\nchi = 'sign(r)'\nbatch = 4", 0.25 / 4, 75},
+          Case{"residual-sgd", "kind = 'sgd'\nbatch = 4", 0, 0},
+          Case{"sign-sgd", "kind = 'sign-late'\nbatch = 4", late, 47},
+          Case{"sign-sgd", "kind = 'sign-early'\nbatch = 4", 0.25 / 4, 75},
+          Case{"sign-sgd", "kind = 'sign-majority'\nbatch = 1", 0.25, 300},
+          Case{"sign-sgd", "kind = 'sign-majority'\nbatch = 2", 1 - 9.0 / 16 - 1.0 / 32, 129}}) {
+      CAPTURE(noise);
+      CAPTURE(o.optimizer);
+      const Trajectory t = solved(o.model, o.optimizer, o.quiet ? "law = 'none'" : noise, "");
+      REQUIRE(t.steps.size() == 4);
+      const bool jumps = o.b > 0;
+      if (jumps) CHECK(column(t, "excess_mse")[1] == Approx(1e-6 * 20 * o.b).epsilon(1e-9));
+      CHECK(t.columns[0].valid_from == o.from);
+      CHECK(t.find("risk")->valid_from == o.from);
+      CHECK((t.warnings.empty() || t.warnings.front().find("starts at the optimum") == std::string::npos) ==
+            (o.from == 0));
+    }
+  // Residuals at the threshold itself are left out: no run ever moves.
+  const std::string points = "law = 'three-point'\nscale = 1\nprobability = 0.25";
+  CHECK(column(solved("residual-sgd", "kind = 'reject'\nthreshold = 1", points, ""), "excess_mse") ==
+        std::vector<double>(4, 0.0));
+  // Of one example: v = -rate 1{eps != 0} x: Var |v|^2 = rate^4 [p (d^2 + 2 d) - p^2 d^2].
+  const Trajectory one =
+      solved("residual-sgd", "kind = 'lad'", "law = 'three-point'\nscale = 1\nprobability = 0.25", "bands = true");
+  CHECK(one.columns[0].std[1] == Approx(1e-6 * std::sqrt(0.25 * 440 - 25)).epsilon(1e-9));
+  // All coordinates move by the rate, or none: Var = rate^4 d^2 p (1 - p).
+  const Trajectory sign =
+      solved("sign-sgd", "kind = 'sign-late'", "law = 'three-point'\nscale = 1\nprobability = 0.25", "bands = true");
+  CHECK(sign.columns[0].std[1] == Approx(1e-6 * 20 * std::sqrt(0.25 * 0.75)).epsilon(1e-9));
+}
+
+TEST_CASE("at the optimum effects and modes say nothing of a drift without a limit") {
+  const auto at = [](const std::string& model, const std::string& optimizer, const std::string& noise,
+                     const std::string& theory) {
+    return models::testing::prepare(fmt::format(
+        "model = '{}'\n[spectrum]\nkind = 'isotropic'\ndimension = 20\ntarget_power = 0\n[noise]\n{}\n[time]\n"
+        "at = [1]\n[optimizer]\nlearning_rate = 0.001\nbatch = 2\n{}\n[theory]\n{}",
+        model, noise, optimizer, theory));
+  };
+  const std::string points = "law = 'three-point'\nscale = 1\nprobability = 0.25", none = "law = 'none'";
+  const auto modes = [&](const std::string& optimizer, const std::string& noise, const std::string& name) {
+    for (const models::ModeColumn& c : at("residual-sgd", optimizer, noise, "")->mode_table())
+      if (c.name == name) return c.value.at(0);
+    throw std::invalid_argument(name);
+  };
+  for (const std::string& noise : {points, none}) CHECK(std::isnan(modes("kind = 'lad'", noise, "decay")));
+  CHECK(std::isnan(modes("kind = 'reject'\nthreshold = 1", points, "decay")));
+  CHECK(std::isnan(modes("kind = 'huber'\nthreshold = 1", points, "decay")));
+  // eta^2 b s: of 20 modes of 1, b = .25/2; of the quantile without noise tau^2/2.
+  CHECK(modes("kind = 'lad'", points, "noise") == Approx(1e-6 * 20 * 0.125).epsilon(1e-9));
+  CHECK(modes("kind = 'quantile'\ntau = 0.2", none, "noise") == Approx(1e-6 * 20 * 0.02).epsilon(1e-9));
+  // Of Laplace noise the density at 0 is 1/sqrt(2): a = sqrt 2, c = a^2/2 (chi^2 = 1).
+  CHECK(modes("kind = 'lad'", "law = 'laplace'\nvariance = 1", "decay") ==
+        Approx(2e-3 * std::sqrt(2.0) - 1e-6).epsilon(1e-6));
+  for (const std::string optimizer :
+       {"kind = 'lad'", "kind = 'quantile'\ntau = 0.2", "kind = 'reject'\nthreshold = 1"}) {
+    CAPTURE(optimizer);
+    const Trajectory t = at("residual-sgd", optimizer, points, "effects = true")->solve();
+    for (const char* name : {"effective_learning_rate", "efficiency", "clipping_gain", "learning_rate_gain"}) {
+      CAPTURE(name);
+      REQUIRE(t.find(name));
+      CHECK(std::isnan(t.find(name)->value[0]));
+      CHECK(t.find(name)->valid_from == 1);
+      CHECK(std::isfinite(t.find(name)->value[1]) == (optimizer.find("reject") == std::string::npos));  // never moves
+    }
+  }
+  for (const std::string optimizer : {"kind = 'sign-late'", "kind = 'adam'\nfloor = 1e-6"}) {
+    CAPTURE(optimizer);
+    const Trajectory t = at("sign-sgd", optimizer, points, "effects = true")->solve();
+    CHECK(std::isnan(t.find("noise_compression")->value[0]));
+    CHECK(std::isfinite(t.find("noise_compression")->value[1]));
+  }
+}
+
 TEST_CASE("effects of a threshold that cuts nothing are those of SGD") {
   // Under Gaussian noise the best threshold is infinite.
   for (const char* optimizer : {"kind = 'huber'\nthreshold_rule = 'optimal'", "kind = 'reject'\nthreshold = inf"}) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "cli/results/json.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
+#include "validation/comparisons/comparison.hpp"
 #include "validation/comparisons/tuned_rate.hpp"
 #include "validation/sweeps/sweep_overrides.hpp"
 
@@ -37,7 +39,8 @@ struct Contender {
   double value = std::numeric_limits<double>::infinity();
 };
 
-double last_value(const models::Trajectory& trajectory, const std::string& observable, const std::string& path) {
+double last_value(const models::Trajectory& trajectory, const std::string& observable, const std::string& path,
+                  std::uint64_t steps) {
   const models::Column* column = trajectory.find(observable);
   if (!column) {
     std::vector<std::string> known;
@@ -45,7 +48,7 @@ double last_value(const models::Trajectory& trajectory, const std::string& obser
     throw Error(fmt::format("{}: there is no observable '{}'{}; known: {}", path, settings::shown(observable),
                             settings::suggestion(observable, known), settings::join(known)));
   }
-  const bool ended = trajectory.diverged_at || column->value.empty();
+  const bool ended = validation::stopped_early(trajectory, steps) || column->value.empty();
   return ended ? std::numeric_limits<double>::infinity() : column->value.back();
 }
 
@@ -92,8 +95,11 @@ void tune_by_rate(Contender& c, Table& table) {
     return;
   }
   const validation::TunedRate found = validation::tune_rate(
-      [&](double rate) { return last_value(solved(with_number(table, key, rate)), c.observable, c.path); }, start / 300,
-      start * 300);
+      [&](double rate) {
+        return last_value(solved(with_number(table, key, rate)), c.observable, c.path,
+                          c.provenance.experiment.time.steps);
+      },
+      start / 300, start * 300);
   c.best.emplace_back(key, found.rate);
   if (found.on_edge)
     c.provenance.warnings.push_back(fmt::format("the best {} lies on the edge of what was searched", key));
@@ -126,7 +132,7 @@ Contender at_optimum(const Context& context, const std::string& path, const Comp
     else
       tune_by_rate(c, table);
     c.trajectory = solved(table);
-    c.value = last_value(c.trajectory, c.observable, path);
+    c.value = last_value(c.trajectory, c.observable, path, c.provenance.experiment.time.steps);
   });
   c.provenance.experiment = models::read_experiment(table);
   return c;

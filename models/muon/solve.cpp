@@ -225,12 +225,20 @@ class Solver {
         guards_.signal(recursion.state(), V);
         recursion.step(rate.next(step, V));
         guards_.step(step, recursion.last_overshoot());
-        if (diverged(recursion.excess()) || recursion.excess() < 0) {
+        if (recursion.excess() < 0) {
+          out_.valid_until = step;
+          out_.warnings.push_back(fmt::format(
+              "the recursion left its range at step {}, where its excess_mse would fall below 0: the theory "
+              "ends there; that is no divergence",
+              step + 1));
+          break;
+        }
+        if (diverged(recursion.excess())) {
           out_.diverged_at = step + 1;
           break;
         }
       }
-      if (out_.diverged_at) break;
+      if (out_.diverged_at || out_.valid_until) break;
       LearningRate next = rate;
       record_state(times_[k], recursion.state(), next.next(step, recursion.residual_variance()));
     }

@@ -141,6 +141,7 @@ class Solver {
     for (const std::uint64_t target : problem_.time.at) {
       while (recursion.steps() < target) {
         if (!recursion.step()) {
+          out_.valid_until = static_cast<double>(recursion.steps());
           out_.warnings.push_back(
               fmt::format("unstable-step: at step {} 2 eta a kappa_max exceeds 1, the largest mode would be thrown "
                           "past its optimum; "

@@ -41,7 +41,7 @@ ComparedRun solved(const settings::Table& table, const std::string& observable) 
   const std::size_t column =
       index_of(table, observable, theory.columns, [](const models::Column& c) { return c.observable.name; });
   ComparedRun out;
-  const bool ended = theory.diverged_at || theory.columns[column].value.empty();
+  const bool ended = stopped_early(theory, experiment.time.steps) || theory.columns[column].value.empty();
   out.value = ended ? infinity : theory.columns[column].value.back();
   out.trusted = !theory.valid_until.has_value();
   return out;
@@ -138,6 +138,12 @@ bool run_all(std::vector<Job>& jobs, const ComparisonOptions& options) {
 }
 
 }  // namespace
+
+bool stopped_early(const models::Trajectory& theory, std::uint64_t steps) {
+  if (theory.diverged_at || theory.steps.empty()) return true;
+  const double last = theory.steps.back();
+  return theory.valid_until && last <= *theory.valid_until && last < static_cast<double>(steps);
+}
 
 std::size_t MethodComparison::best_baseline(std::size_t workload) const {
   std::size_t best = 0;

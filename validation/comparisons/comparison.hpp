@@ -4,10 +4,12 @@
 /// all workloads, and with the best for each (docs/theory/schedules-and-collapse.md, section 6.3).
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <vector>
 
+#include "models/framework/model.hpp"
 #include "validation/comparisons/comparison_file.hpp"
 #include "validation/comparisons/comparison_store.hpp"
 
@@ -37,6 +39,9 @@ struct MethodComparison {
 
 /// The fraction of ratios that are <= u: a performance profile.
 double profile(const std::vector<double>& ratios, double u);
+
+/// Whether a solution stopped before the steps that were asked for: it diverged, or left the range of its theory.
+bool stopped_early(const models::Trajectory& theory, std::uint64_t steps);
 
 /// Prepares every experiment of the plan, without computing. \throws settings::Error naming method and workload.
 void check_comparison(const ComparisonPlan& plan);

@@ -209,6 +209,22 @@ TEST_CASE("what only a simulation covers") {
   }
 }
 
+TEST_CASE("a recursion that leaves its range by too large a step ends there, and does not diverge") {
+  const auto problem = problem_of(
+      "[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5]\n[optimizer]\nkind = "
+      "'signsvd'\nbatch = 1e6\nlearning_rate = 0.1\n[time]\nat = [1, 2, 5]\n");
+  const Trajectory t = problem->solve();
+  CHECK(t.steps == std::vector<double>{0});
+  CHECK_FALSE(t.diverged_at);
+  CHECK(t.valid_until == 0);
+  CHECK(std::ranges::count(t.labels, std::pair<std::string, std::string>("guard", "step_too_large")) == 1);
+  const auto said = [&](const std::string& start) {
+    return std::ranges::count_if(t.warnings, [&](const std::string& w) { return w.find(start) == 0; });
+  };
+  CHECK(said("the recursion left its range at step 1,") == 1);
+  CHECK(said("step_too_large") == 1);
+}
+
 TEST_CASE("guards are reported: an adaptive rate beyond gamma_max is unstable, a far larger one overshoots") {
   const auto flag = [](const std::string& text, const std::string& name) {
     return testing::flag(problem_of(text)->stability(), name);

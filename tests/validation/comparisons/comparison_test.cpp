@@ -128,6 +128,20 @@ TEST_CASE("comparison: what is wrong with a file is one clear line") {
             .find("simulation alone") != std::string::npos);
 }
 
+TEST_CASE("comparison: what stops before the steps that were asked for has no value there") {
+  models::Trajectory t;
+  CHECK(validation::stopped_early(t, 5));
+  t.steps = {0, 2, 5};
+  CHECK_FALSE(validation::stopped_early(t, 5));
+  t.valid_until = 2;  // the curve goes on, and is shown
+  CHECK_FALSE(validation::stopped_early(t, 9));
+  t.valid_until = 6;
+  CHECK(validation::stopped_early(t, 9));
+  CHECK_FALSE(validation::stopped_early(t, 5));
+  t.diverged_at = 6;
+  CHECK(validation::stopped_early(t, 5));
+}
+
 TEST_CASE("comparison: values, ratios and scores are those of the definition") {
   const auto c = validation::compare_methods(plan(), {.threads = 1});
   REQUIRE(c);

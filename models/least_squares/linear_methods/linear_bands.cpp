@@ -150,6 +150,14 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
   return out;
 }
 
+std::variant<solvers::GramCovariance, solvers::ProductCovariance> covariance_of(const LinearProblem& problem,
+                                                                                const spectra::Spectrum& spectrum) {
+  if (const std::string why = LinearVariance::unknown(problem); !why.empty()) throw std::invalid_argument(why);
+  if (problem.data->data.gaussian()) return solvers::GramCovariance(gram_problem(problem, spectrum));
+  const ingredients::EvenMoments z = ingredients::even_moments(problem.data->data.law);
+  return solvers::ProductCovariance(gram_problem(problem, spectrum), {z.fourth, z.sixth, z.eighth});
+}
+
 }  // namespace
 
 std::string LinearVariance::unknown(const LinearProblem& problem) {
@@ -181,14 +189,8 @@ LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum*
       unit_(problem.unit),
       layout_(problem_.method->layout(problem_.hyperparameters)),
       workers_(workers_of(problem_)),
-      state_(gram_problem(problem_, nodes ? in_units(*nodes, unit_) : with_start(problem_))) {
-  if (const std::string why = unknown(problem_); !why.empty()) throw std::invalid_argument(why);
-  const spectra::Spectrum spectrum = nodes ? in_units(*nodes, unit_) : with_start(problem_);
-  scale_ = scale_of_errors(problem_, spectrum);
-  if (!problem_.data->data.gaussian()) {
-    const ingredients::EvenMoments z = ingredients::even_moments(problem_.data->data.law);
-    product_.emplace(gram_problem(problem_, spectrum), solvers::InputMoments{z.fourth, z.sixth, z.eighth});
-  }
+      state_(covariance_of(problem_, nodes ? in_units(*nodes, unit_) : with_start(problem_))) {
+  scale_ = scale_of_errors(problem_, nodes ? in_units(*nodes, unit_) : with_start(problem_));
   const WorkerCoordinates coordinates(layout_, workers_);
   for (const Readout& readout : layout_.readouts) forms_.push_back(coordinates.form(readout, true));
   forms_.push_back(coordinates.form(layout_.readouts.front(), false));
@@ -197,12 +199,12 @@ LinearVariance::LinearVariance(BalancedProblem problem, const spectra::Spectrum*
 
 double LinearVariance::deviation(std::size_t form) const {
   // Of numbers that have lost digits, and then stand still, nothing is left.
-  const double variance = product_ ? product_->variance(forms_[form]) : state_.variance(forms_[form]);
+  const double variance = std::visit([&](const auto& state) { return state.variance(forms_[form]); }, state_);
   return std::abs(variance) < std::numeric_limits<double>::min() ? 0 : scale_ * std::sqrt(variance);
 }
 
 double LinearVariance::excess_mse() const {
-  return scale_ * (product_ ? product_->mean(forms_.front()) : state_.mean(forms_.front()));
+  return scale_ * std::visit([&](const auto& state) { return state.mean(forms_.front()); }, state_);
 }
 
 std::vector<solvers::GramPhase> LinearVariance::phases(std::uint64_t step, std::uint64_t begin) {
@@ -232,13 +234,13 @@ void LinearVariance::advance(std::uint64_t target) {
 }
 
 void LinearVariance::apply(const solvers::GramPhase& phase) {
-  product_ ? product_->apply(phase) : state_.apply(phase);
+  std::visit([&](auto& state) { state.apply(phase); }, state_);
 }
 
 void LinearVariance::trace_back(std::uint64_t from, std::uint64_t to, std::vector<double>& sensitivity) {
   while (from-- > to) {
     const std::vector<solvers::GramPhase> now = phases(from, *std::prev(std::ranges::upper_bound(begins_, from)));
-    for (std::size_t i = now.size(); i-- > 0;) sensitivity = state_.sensitivity_before(now[i], sensitivity);
+    for (std::size_t i = now.size(); i-- > 0;) sensitivity = gram().sensitivity_before(now[i], sensitivity);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "models/framework/scaling_law.hpp"
@@ -35,14 +36,15 @@ class LinearVariance {
   /// Standard deviations in the order of linear_observables(), and the mean of excess_mse.
   std::vector<double> std() const;
   double excess_mse() const;
-  /// Of excess_mse with all second moments of the modes.
-  std::vector<double> covariances() const { return state_.covariances(forms_.front()); }
+  /// Of excess_mse with all second moments of the modes; as what follows, of Gaussian data.
+  std::vector<double> covariances() const { return gram().covariances(forms_.front()); }
   /// The derivatives of excess_mse by the second moments at this step; and of a mean, from those at the step `from`, its
   /// derivatives by the second moments at the earlier step `to`.
-  std::vector<double> sensitivity() const { return state_.sensitivity(forms_.front()); }
+  std::vector<double> sensitivity() const { return gram().sensitivity(forms_.front()); }
   void trace_back(std::uint64_t from, std::uint64_t to, std::vector<double>& sensitivity);
 
  private:
+  const solvers::GramCovariance& gram() const { return std::get<solvers::GramCovariance>(state_); }
   double deviation(std::size_t form) const;
   void apply(const solvers::GramPhase& phase);
   /// The phases of a step of the period that begins at `begin`; a second one is its sync.
@@ -55,10 +57,9 @@ class LinearVariance {
   Layout layout_;
   std::size_t workers_ = 1;
   double scale_ = 1;  // of squared errors, so that their squares stay representable
-  solvers::GramCovariance state_;
-  std::optional<solvers::ProductCovariance> product_;  // in its place where the data are not Gaussian
-  std::vector<solvers::GramForm> forms_;               // of the readouts, and of the parameter error
-  std::vector<double> before_sync_;                    // deviations of the readouts taken there
+  std::variant<solvers::GramCovariance, solvers::ProductCovariance> state_;  // by whether the data are Gaussian
+  std::vector<solvers::GramForm> forms_;  // of the readouts, and of the parameter error
+  std::vector<double> before_sync_;       // deviations of the readouts taken there
   std::uint64_t step_ = 0, end_ = 0;
   std::vector<std::uint64_t> begins_;  // of the periods; end_ is where the last of them ends
 };

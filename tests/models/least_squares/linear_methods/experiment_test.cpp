@@ -237,6 +237,19 @@ TEST_CASE("bands of every optimizer, asked for or where they cost little") {
   CHECK(still.columns[1].std == std::vector<double>(3, 0.0));
 }
 
+TEST_CASE("bands on inputs that are not Gaussian: unasked where they cost a second, refused where minutes") {
+  const auto of = [](int dimension, const std::string& steps, const std::string& theory) {
+    return "model = 'least-squares'\n[time]\nat = [" + steps + "]\n[data]\nlaw = 'uniform'\n[spectrum]\nkind = " +
+           "'power-law'\nalpha = 1.0\nbeta = 0.5\ndimension = " + std::to_string(dimension) +
+           "\n[optimizer]\nkind = 'momentum'\nlearning_rate = 0.01\nmomentum = 0.5\n" + theory;
+  };
+  CHECK_FALSE(prepare(of(40, "100", ""))->reference().columns[1].std.empty());
+  CHECK(prepare(of(40, "10000", ""))->reference().columns[1].std.empty());
+  const std::string asked = "[theory]\nbands = true\n";
+  CHECK(holds(message(of(40, "1000000", asked)), "the covariances of 40 modes over 1000000 steps cost too much"));
+  CHECK(holds(message(of(1001, "1", asked)), "the covariances of 1001 modes over 1 steps cost too much"));  // n^2 r^4
+}
+
 TEST_CASE("bands over nodes that stand for many modes") {
   const std::string text =
       "model = 'least-squares'\n[time]\nat = [40, 80]\n[spectrum]\nkind = 'power-law'\ndimension = 200\nalpha = "

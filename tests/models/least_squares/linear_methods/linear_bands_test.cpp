@@ -207,33 +207,39 @@ TEST_CASE("bands under label noise of three points are the literal algorithm's")
 }
 
 TEST_CASE("bands on inputs that are not Gaussian: what is SGD by another name has its variance") {
-  const auto solved = [](const std::string& law, const std::string& optimizer, int batch = 2) {
+  const auto solved = [](const std::string& law, int batch, const std::string& optimizer) {
     return models::testing::prepare(
                "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1000.0, 300.0]\nmultiplicities = "
                "[1, 3]\n[noise]\nlaw = 'laplace'\nvariance = 0.4\n[data]\nlaw = '" +
-               law + "'\n[optimizer]\nbatch = " + std::to_string(batch) + "\nlearning_rate = 1e-4\n" + optimizer +
+               law + "'\n[optimizer]\nlearning_rate = 1e-4\nbatch = " + std::to_string(batch) + "\n" + optimizer +
                "\n[time]\nat = [1, 2, 20]\n[theory]\nbands = true\n")
         ->solve();
   };
-  for (const std::string law : {"rademacher", "uniform", "laplace"}) {
-    const models::Trajectory sgd = solved(law, "kind = 'sgd'");
-    for (const std::string optimizer : {"kind = 'momentum'\nmomentum = 0", "kind = 'ema'\naverage_decay = 0.5",
-                                        "kind = 'lookahead'\ninner_steps = 1\n"
-                                        "outer_learning_rate = 1"}) {
-      CAPTURE(law);
-      CAPTURE(optimizer);
-      const models::Trajectory other = solved(law, optimizer);
-      for (std::size_t c = 0; c < 3; ++c)
-        for (std::size_t i = 1; i < 4; ++i)
-          CHECK(other.columns[c].std[i] == Approx(sgd.columns[c].std[i]).epsilon(1e-9));
+  // A batch of 5 has every product of up to four examples.
+  for (const std::string law : {"rademacher", "uniform", "laplace"})
+    for (const int batch : {2, 5}) {
+      const models::Trajectory sgd = solved(law, batch, "kind = 'sgd'");
+      for (const std::string optimizer : {"kind = 'momentum'\nmomentum = 0", "kind = 'ema'\naverage_decay = 0.5",
+                                          "kind = 'lookahead'\ninner_steps = 1\n"
+                                          "outer_learning_rate = 1"}) {
+        CAPTURE(law);
+        CAPTURE(batch);
+        CAPTURE(optimizer);
+        const models::Trajectory other = solved(law, batch, optimizer);
+        for (std::size_t c = 0; c < 3; ++c)
+          for (std::size_t i = 1; i < 4; ++i)
+            CHECK(other.columns[c].std[i] == Approx(sgd.columns[c].std[i]).epsilon(1e-9));
+      }
     }
+  for (const std::string law : {"rademacher", "uniform", "laplace"}) {
     // Two workers that are averaged after every step share a batch of twice the size.
-    const models::Trajectory twice = solved(law, "kind = 'sgd'", 4);
+    const models::Trajectory twice = solved(law, 4, "kind = 'sgd'");
     for (const std::string optimizer :
          {"kind = 'la-diloco'\n", "kind = 'diloco'\nmomentum = 0\nouter_momentum = 0\n"}) {
       CAPTURE(law);
       CAPTURE(optimizer);
-      const models::Trajectory other = solved(law, optimizer + "inner_steps = 1\nouter_learning_rate = 1\nworkers = 2");
+      const models::Trajectory other =
+          solved(law, 2, optimizer + "inner_steps = 1\nouter_learning_rate = 1\nworkers = 2");
       for (std::size_t c = 0; c < 3; ++c)
         for (std::size_t i = 1; i < 4; ++i)
           CHECK(other.columns[c].std[i] == Approx(twice.columns[c].std[i]).epsilon(1e-9));

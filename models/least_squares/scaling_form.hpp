@@ -30,7 +30,7 @@ struct ScalingForm {
 };
 
 /// L0 = sigma^2/2 of the label noise alone; horizon and limit of plain SGD where `power_law` gives alpha and beta and the
-/// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data and labels of any law.
+/// spectrum's tail is noise; the exact fluctuations of every linear method for Gaussian data and label noise of a finite fourth moment.
 std::unique_ptr<ScalingLaw> scaling_law_of(const LinearProblem& problem, const std::optional<ScalingForm>& power_law);
 
 }  // namespace edgewise::models::least_squares

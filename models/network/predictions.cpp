@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/plateau.hpp"
@@ -42,6 +43,25 @@ Prediction plateau(const std::string& observable, double edge, bool tuned = fals
   return out;
 }
 
+/// The edge of an ascent or penalty is of first order: where J changes by more than this, relatively, along e and the oscillation,
+/// medians left the interval in 38 of 156 settings drawn at random, below it in 4 of 350.
+constexpr double linear_range = 0.04;
+
+/// By how much J changes, relatively, along e (of length rho, or rho |g|) and along the oscillation |g|/lambda: the residual of
+/// second order over GGN e, which grows as the length. Of the half of the run before its last quarter; 0 where nothing moves.
+double change_of_jacobian(const RecordedReplica& run, const UpdateRule& rule) {
+  const auto g = run.values("gradient_norm"), lambda = run.values("sharpness"), share = run.values("logit_share"),
+             leading = run.values("sam_residual_leading");
+  std::vector<double> changes;
+  for (std::size_t t = 0; t < run.steps.size(); ++t) {
+    if (run.steps[t] < 0.25 * run.steps.back() || run.steps[t] >= ingredients::tail_begins * run.steps.back()) continue;
+    const double e = rule.ratio(g[t]) * g[t];
+    if (e > 0 && lambda[t] > 0 && share[t] > 0)
+      changes.push_back(leading[t] / (e * share[t]) * (1 + g[t] / lambda[t] / e));
+  }
+  return changes.empty() ? 0 : ingredients::median(std::move(changes));
+}
+
 Prediction full_batch(const NetworkProblem& problem) {
   Prediction out = plateau("edge", 2);
   out.name = "edge_plateau";
@@ -68,6 +88,12 @@ Prediction full_batch(const NetworkProblem& problem) {
   out.runs = "came to 2 before the last quarter and did not diverge";
   out.low = 1.9;
   out.high = 2.15;
+  if (!problem.paths_known()) return out;
+  out.runs =
+      "came to 2 before the last quarter, did not diverge, and whose ascent and oscillation changed J by at most 4%";
+  out.statistic = [rule = problem.rule, of_any = std::move(out.statistic)](const RecordedReplica& run) {
+    return run.diverged || change_of_jacobian(run, rule) > linear_range ? std::nullopt : of_any(run);
+  };
   return out;
 }
 

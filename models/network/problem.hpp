@@ -30,8 +30,8 @@ struct NetworkProblem {
   Traces traces = Traces::none;
   std::size_t probes = 10;
   bool kernel_norms = false;
-  /// Of SAM along the gradient the residual of its two paths is known.
-  bool paths_known() const { return rule.ascends() && !rule.preconditioned && rule.rho > 0; }
+  /// Of an ascent or penalty along the gradient SAM's residual is known.
+  bool paths_known() const { return has_ascent() && !rule.preconditioned; }
   bool every_step = false;    ///< `edge` is found at every step
   double perturbation = 0;    ///< length by which the start is moved
   bool shared_start = false;  ///< every replica has the start of replica 0

@@ -216,3 +216,33 @@ TEST_CASE("networks: bands, and what is read off a run") {
   CHECK(on_edge.low == 1.95);
   CHECK(on_edge.high == 2.15);
 }
+
+TEST_CASE(
+    "networks: an edge of first order is claimed where the Jacobian hardly changes along ascent and oscillation") {
+  // |e| = .1, the oscillation |g|/lambda = .2/4, GGN e = 3 |e|: a residual of .3 c changes J by c along e, by 1.5 c along both.
+  const auto held = [](const std::string& optimizer, double residual, double outside) {
+    const auto problem = prepare(experiment(optimizer));
+    const auto claims = problem->predictions();
+    REQUIRE(claims.size() == 1);
+    const std::vector<std::string> names{"gradient_norm", "sharpness", "edge", "logit_share", "sam_residual_leading"};
+    models::RecordedReplica run;
+    run.names = names;
+    run.steps = {0, 100, 249, 250, 500, 749, 750, 1000};
+    run.rows = {std::vector<double>(8, 0.2),
+                std::vector<double>(8, 4.0),
+                {1, 2.1, 2, 2, 2, 2, 2, 2},
+                std::vector<double>(8, 3.0),
+                std::vector<double>(8, residual)};
+    for (const std::size_t t : {0, 1, 2, 6, 7}) run.rows[4][t] = outside;
+    return claims[0].statistic(run);
+  };
+  for (const std::string kind : {"'sam'\n", "'functional-sam'\n", "'logit-sam'\n", "'gradient-penalty'\n"})
+    for (const std::string length : {"rho = 0.1\nnormalised = true\n", "rho = 0.5\nnormalised = false\n"}) {
+      CAPTURE(kind);
+      CAPTURE(length);
+      const std::string optimizer = "kind = " + kind + length;
+      CHECK(held(optimizer, 0.3 * 0.0399 / 1.5, 10) == 2);
+      CHECK_FALSE(held(optimizer, 0.3 * 0.0401 / 1.5, 0));
+    }
+  CHECK(held("kind = 'gd'\n", 10, 10) == 2);
+}

@@ -202,3 +202,27 @@ TEST_CASE("product covariance: three workers on Gaussian inputs are those of the
     }
   }
 }
+
+TEST_CASE("product covariance: one coordinate and three, as of Gaussian inputs") {
+  const GramPhase one{1, {0.95}, {-0.2}, {{1}}, {{-0.2}}, 2};
+  const GramPhase three{3,
+                        {0.9, 0.1, -0.05, 0.2, 0.7, 0, 0, 0.3, 0.8},
+                        {-0.1, 0, 0.05, 0, -0.2, 0, 0.1, 0, 0},
+                        {{1, -0.3, 0.2}},
+                        {{-0.2, 0.1, 0.4}},
+                        2};
+  for (const GramPhase& phase : {one, three}) {
+    CAPTURE(phase.r);
+    GramProblem problem{{1.3, 0.4}, {1, 2}, {0.8, 2.4}, {1}, 0.37, 1, 0, 0.2};
+    GramForm form{{1}, true};
+    if (phase.r == 3) problem.factor = {1, -0.4, 0.5}, form.A = {1, 0.2, 0, 0.2, 0.5, -0.1, 0, -0.1, 0.3};
+    GramCovariance gram(problem);
+    ProductCovariance product(problem, {});
+    for (int k = 0; k < 3; ++k) {
+      gram.apply(phase);
+      product.apply(phase);
+      CHECK(product.mean(form) == Approx(gram.mean(form)).epsilon(1e-13));
+      CHECK(product.variance(form) == Approx(gram.variance(form)).epsilon(1e-11));
+    }
+  }
+}

@@ -31,6 +31,13 @@ ingredients::StepObservation seen(const Landscape& land, const State& state) {
   return out;
 }
 
+bool rests(const Landscape& land, const State& state, const ingredients::RateRule& rule) {
+  // A bulk that stays with a gradient and no curvature has no such end: there the rate itself is without bound.
+  const bool falls = land.bulk_moves || state.bulk == 0;
+  return falls && rule.greedy_multiple().low > 0 &&
+         seen(land, state).curvature_along < std::numeric_limits<double>::min();
+}
+
 bool broken(const Landscape& land, const State& start, const State& state) {
   double scale = std::abs(start.x);
   if (land.sharpening > 0 && land.stabilization > 0)
@@ -39,12 +46,12 @@ bool broken(const Landscape& land, const State& start, const State& state) {
 }
 
 Orbit::Orbit(const Landscape& land, const State& start, double learning_rate, const ingredients::RateRule* rule)
-    : land_(land), start_(start), state_(start), x_(start.x), rate_(rule ? 0 : learning_rate) {
+    : land_(land), start_(start), state_(start), x_(start.x), rate_(rule ? 0 : learning_rate), rule_(rule) {
   if (rule) run_.emplace(*rule);
 }
 
 void Orbit::step() {
-  if (run_) rate_ = run_->step(seen(land_, state_), 1);
+  if (run_) rate_ = rests(land_, state_, *rule_) ? 0 : run_->step(seen(land_, state_), 1);
   const double factor = 1 - rate_ * state_.sharpness;
   state_ = stepped(land_, state_, rate_);
   if (land_.noise > 0) return;
@@ -115,7 +122,7 @@ class DescentReplica final : public ingredients::SteppingReplica {
 
   double take_step(std::uint64_t step, bool) override {
     const Landscape& land = parts_.land;
-    if (run_) rate_ = run_->step(seen(land, state()), 1);
+    if (run_) rate_ = rests(land, state(), *parts_.rule) ? 0 : run_->step(seen(land, state()), 1);
     if (step >= parts_.burn_in && land.noise > 0) average();
     double along_x = sharpness() * x_;
     if (land.noise > 0) {

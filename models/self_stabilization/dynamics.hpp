@@ -37,6 +37,8 @@ struct State {
 State stepped(const Landscape& land, State state, double eta);
 /// What a rate rule sees there: the gradient lambda x and the bulk's, which it steps along.
 ingredients::StepObservation seen(const Landscape& land, const State& state);
+/// Whether all that CDAT without a bound sees has underflowed, top and bulk: its rate is 0/0, and the run rests at a rate of 0.
+bool rests(const Landscape& land, const State& state, const ingredients::RateRule& rule);
 /// Where the expansion, and with it the run, ends: lambda <= 0, or |x| > 1e8 times its own scale, or no numbers.
 bool broken(const Landscape& land, const State& start, const State& state);
 
@@ -59,6 +61,7 @@ class Orbit {
   double x_;  ///< times 2^exponent_
   int exponent_ = 0;
   double rate_;
+  const ingredients::RateRule* rule_;
   std::optional<ingredients::RateRun> run_;
 };
 

@@ -555,3 +555,34 @@ TEST_CASE("self-stabilisation: what is refused") {
   CHECK(refused(head + "[landscape]\nnoise = 0.1\n[theory]\nmethod = 'flow'\n", "theory.method"));
   CHECK(refused(head + "[landscape]\nnoise = 0.1\n[monte_carlo]\nburn_in = 40\n", "monte_carlo.burn_in"));
 }
+
+TEST_CASE("self-stabilisation: a run of cdat rests once top and bulk have underflowed") {
+  // x = 0: n/d = 1/h, eta = sigma/h = 300, G2 falls by (1 - sigma)^2 = 1/4 a step, and .005/4^k is below 2^-1022 from k = 508 on:
+  // 2k > 1022 - log2 200 = 1014.4.
+  const std::string text =
+      "model = 'self-stabilisation'\n[time]\nat = [0, 507, 508, 509, 4000]\n[landscape]\nbulk_gradient = "
+      "1\nbulk_curvature "
+      "= 0.005\nbulk_moves = true\nsharpening = 0\nstabilization = 1\n[initial]\nx = 0\nsharpness = 0.5\n[rate]\nkind "
+      "= "
+      "'cdat'\nsigma = 1.5\n";
+  const auto problem = prepare(text);
+  const models::Trajectory theory = problem->solve();
+  const auto simulation = problem->simulate();
+  const auto run = simulation->replica(1, 0);
+  REQUIRE(theory.steps.size() == 5);
+  for (std::size_t t = 0; t < 5; ++t) {
+    CAPTURE(t);
+    const double rate = t == 1 || t == 2 ? 300 : 0;
+    CHECK(column(theory, "learning_rate")[t] == Approx(rate).epsilon(1e-12));
+    CHECK(column(theory, "sharpness")[t] == 0.5);
+    std::vector<double> seen(simulation->observables().size());
+    run->advance(static_cast<std::uint64_t>(theory.steps[t]));
+    run->observe(seen);
+    CHECK(seen[2] == Approx(rate).epsilon(1e-12));
+  }
+  // A bulk that keeps its gradient is seen for ever, and without a curvature there is no rate along it.
+  std::string stays = text;
+  stays.replace(stays.find("bulk_moves = true"), 17, "bulk_moves = false");
+  stays.replace(stays.find("0.005"), 5, "0.0");
+  CHECK(holds(error_of(stays, true, true), "rate: cdat has met a step with u.Hu = 0; give epsilon or eta_max"));
+}

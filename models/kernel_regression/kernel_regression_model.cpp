@@ -114,10 +114,11 @@ class KernelRegression final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
-    std::vector<double> largest;  // E0 that is claimed
+    std::vector<double> largest, of_constant;  // E0 that is claimed, and what the constant changes
     for (const double n : setting_->shown) {
       const CurvePoint p = point(n);
       largest.push_back(largest_overfitting(p, setting_->dimension));
+      of_constant.push_back(change_by_constant(theory, p, n));
       check_excess(n, p.overfitting);  // infinite there too where nothing is left to learn
       limit_validity(out, p.excess, total);
       limit_truncation(out, p.truncation);
@@ -141,6 +142,7 @@ class KernelRegression final : public Problem {
     if (setting_->on_sphere) {
       limit_overfitting(out, out.columns[3].value, largest);
       if (setting_->ridge > 0 && setting_->dimension < many_dimensions) limit_training(out);
+      limit_constant(out, of_constant, std::array<std::string_view, 2>{"excess_mse", "train_mse"});
     }
     begin_later(out, std::array<std::string_view, 2>{"train_mse", "kappa"});
     std::erase_if(out.columns, [&](const Column& c) {

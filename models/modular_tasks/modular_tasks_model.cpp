@@ -118,15 +118,18 @@ class ModularTasks final : public Problem {
     Trajectory out;
     out.method = "self-consistent effective ridge";
     for (const Observable& o : all_observables()) out.columns.push_back({o, {}, {}});
-    std::vector<double> overfitting, largest;
+    std::vector<double> overfitting, largest, of_mixture, of_each;  // the last two: what the constant changes
     for (const double n : setting_->shown) {
-      const auto mixture = mono_.at(n), alone = single_.at(std::floor(n / setting_->family.tasks));
+      const double each = std::floor(n / setting_->family.tasks);
+      const auto mixture = mono_.at(n), alone = single_.at(each);
       check_excess(n, std::max(mixture.overfitting, alone.overfitting));
       const auto most = [&](const CurvePoint& p) { return largest_overfitting(p, setting_->family.dimension); };
       const auto strain = [&](const CurvePoint& p) { return (p.overfitting - 1) / (most(p) - 1); };
       const CurvePoint& worse = strain(mixture) < strain(alone) ? alone : mixture;
       overfitting.push_back(worse.overfitting);
       largest.push_back(most(worse));
+      of_mixture.push_back(change_by_constant(mono_, mixture, n));
+      of_each.push_back(change_by_constant(single_, alone, each));
       limit_validity(out, std::min(mixture.excess, alone.excess), power());
       limit_truncation(out, std::max(mixture.truncation, alone.truncation));
       out.steps.push_back(n);
@@ -135,6 +138,8 @@ class ModularTasks final : public Problem {
       out.columns[2].value.push_back(mixture.kappa);
     }
     limit_overfitting(out, overfitting, largest);
+    limit_constant(out, of_mixture, std::array<std::string_view, 1>{"excess_mse"});
+    limit_constant(out, of_each, std::array<std::string_view, 1>{"modular_excess_mse"});
     begin_later(out, std::array<std::string_view, 1>{"kappa"});
     return out;
   }

@@ -54,6 +54,12 @@ double largest_overfitting(const CurvePoint& point, double dimension);
 /// To be asked after all rows, with E0 and the largest that is claimed in each. Of what is left the claim is the last run of
 /// rows, or where there is none the first.
 void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, std::span<const double> largest);
+/// Relative change of the excess at n samples, to first order, by what the theory takes for a random feature and is none: the
+/// constant, the first level, is the same at every sample and takes up none of them
+/// (docs/theory/networks-and-kernels.md, section 4.3): 2 L^2 E0/n times its share of the excess; 0 without samples.
+double change_by_constant(const LearningCurve& curve, const CurvePoint& point, double n);
+/// To be asked last, with that change in each row: of `columns` the claim begins after the last row in which it is above a tenth.
+void limit_constant(Trajectory& trajectory, std::span<const double> change, std::span<const std::string_view> columns);
 /// `when_known`, or why `samples_for` has no number.
 std::string samples_text(double samples, const std::string& when_known);
 

@@ -12,6 +12,7 @@
 #include "models/framework/model.hpp"
 #include "models/modular_tasks/task_levels.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -234,4 +235,21 @@ TEST_CASE("without max_degree the levels of ReLU kernels go on to the end") {
   const auto parity = problem(noisy + "codes = 'tree'\nbias = 0\n")->stability();
   CHECK(number(parity, "last_degree") == 192);
   CHECK(number(parity, "tail_trace") > 0);
+}
+
+TEST_CASE("of a constant target on a few samples no excess is claimed, of machines of their own or of one") {
+  // One machine sees the constant of a task as a feature of its codes, which fluctuate where functions differ by signs.
+  const auto from = [](const std::string& functions, const char* observable) {
+    const models::Trajectory theory =
+        models::testing::prepare(
+            "model = 'modular-tasks'\n[data]\ndimension = 6\n[tasks]\ncodes = 'tree'\ndepth = 3\nfunctions = '" +
+            functions +
+            "'\npowers = [1.0]\n[kernel]\nkind = 'gauss'\ns2 = 1.0\nridge = 0.01\n[samples]\nat = [10, 200]\n")
+            ->solve();
+    const models::Column* column = theory.find(observable);
+    REQUIRE(column != nullptr);
+    return column->valid_from;
+  };
+  CHECK(from("parity", "modular_excess_mse") > 10);
+  CHECK(from("parity", "excess_mse") == 0);
 }

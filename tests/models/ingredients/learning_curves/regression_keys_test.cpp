@@ -5,6 +5,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -121,6 +122,54 @@ TEST_CASE("nothing is claimed where E0 exceeds 1 + (d - 1)/4, before or after") 
   CHECK(cut.warnings.empty());
   limit_overfitting(cut, std::vector<double>{1, 3, 3, 1}, largest);
   CHECK(cut.valid_until == 1);
+}
+
+TEST_CASE("a constant, which is the same at every sample, is claimed where it hardly matters that it is") {
+  Levels levels;
+  levels.eigenvalue = {0.5, 0.1};
+  levels.multiplicity = {1, 5};
+  levels.power = {0.75, 0.25};
+  levels.degree = {0, 1};
+  const LearningCurve both(levels, 0.01, 0);
+  // kappa = .5: L = 1 - L = 1/2; E0 (1 - L)^2 v^2 = 1.25 .75/4 is half of .46875; 2 L^2 E0/n = .5 1.25/5.
+  CurvePoint point;
+  point.kappa = 0.5;
+  point.overfitting = 1.25;
+  point.excess = 0.46875;
+  CHECK(change_by_constant(both, point, 5) == Approx(0.0625).epsilon(1e-14));
+  CHECK(change_by_constant(both, point, 0) == 0);
+  // To first order it is what a level that takes up no sample changes: the same curve with n + L samples.
+  for (const double n : {100.0, 200.0}) {
+    levels.power = {1, 0};
+    const LearningCurve constant(levels, 20, 0);
+    const CurvePoint here = constant.at(n);
+    const double L = 0.5 / (0.5 + here.kappa), there = constant.at(n + L).kappa;
+    const double change = 2 * std::log((here.kappa / (0.5 + here.kappa)) / (there / (0.5 + there)));
+    CHECK(change_by_constant(constant, here, n) == Approx(change).epsilon(0.02));
+  }
+  levels.eigenvalue[0] = 0;
+  CHECK(change_by_constant(LearningCurve(levels, 0.01, 0), point, 5) == 0);
+
+  const auto limited = [](const std::vector<double>& change) {
+    Trajectory out = curve({1, 10, 100});
+    limit_constant(out, change, std::vector<std::string_view>{"excess_mse"});
+    CHECK(out.columns[1].valid_from == 0);
+    CHECK_FALSE(out.valid_until);
+    return out;
+  };
+  CHECK(limited({0.1, 0.1, 0.1}).columns[0].valid_from == 0);
+  CHECK(limited({0.1, 0.1, 0.1}).warnings.empty());
+  CHECK(limited({0.2, 0.11, 0}).columns[0].valid_from == 100);
+  CHECK(limited({0, 0.11, 0}).columns[0].valid_from == 100);
+  CHECK(limited({1, 1, 0.11}).columns[0].valid_from == infinity);
+  CHECK(limited({0.11, 0, 0}).warnings.at(0) ==
+        "up to 1 samples excess_mse is shown, not judged: the target's constant, the same at every sample, takes up "
+        "none of "
+        "them, and the theory's random feature in its place changes this by more than a tenth");
+  Trajectory none = curve({1, 10, 100});
+  none.valid_until = 0;
+  limit_constant(none, std::vector<double>{1, 1, 1}, std::vector<std::string_view>{"excess_mse"});
+  CHECK(none.warnings.empty());
 }
 
 TEST_CASE("what is no error is refused, and what has no number is said") {

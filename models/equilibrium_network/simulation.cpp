@@ -284,7 +284,9 @@ std::vector<Observable> equilibrium_observables(const EquilibriumProblem& proble
   std::vector<Observable> out{{"length", "input^2", "|z_k|^2/n after k iterations from z = 0"},
                               {"residual", "input^2", "|z_{k+1} - z_k|^2/n"}};
   if (problem.correlation) out.push_back({"overlap", "input^2", "z_k.z'_k/n of two inputs"});
-  out.push_back({"equilibrium_length", "input^2", "|z|^2/n of the fixed point, the same at every depth; over `draws`"});
+  out.push_back({"equilibrium_length", "input^2",
+                 "|z|^2/n of the fixed point, the same at every depth; over `draws`; infinite where no solver finds "
+                 "that of any draw"});
   if (problem.correlation) out.push_back({"equilibrium_overlap", "input^2", "z.z'/n of the fixed points"});
   out.push_back({"solver_iterations", "iterations", "until u changes by less than the tolerance, in all attempts"});
   if (problem.singular_values) {

@@ -265,6 +265,14 @@ void summarise(Sample& sample, tbb::task_arena& arena) {
       }
 }
 
+/// Name and doc of the first observable that some replica has no number of at the first of the later steps.
+std::string first_not_finite(const Sample& sample) {
+  for (std::size_t o = 0; o < sample.observables.size(); ++o)
+    if (!std::ranges::all_of(sample.later_values[o * sample.later_steps.size()], goes_on))
+      return fmt::format("{} ({})", sample.observables[o].name, sample.observables[o].doc);
+  return "none";
+}
+
 }  // namespace
 
 models::RecordedReplica record_of(const Sample& sample, std::span<const std::string> names, std::size_t replica) {
@@ -317,9 +325,11 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   engine.keep_finished();
   cut_at_divergence(sample);
   if (sample.replicas > 0 && sample.steps.empty())
-    throw experiment.table.error("", fmt::format("{} of {} replicas are not finite at the first step recorded, {}: the "
-                                                 "parameters are out of range, or these runs have no such value",
-                                                 sample.diverged, sample.replicas, sample.later_steps.front()));
+    throw experiment.table.error(
+        "",
+        fmt::format("{} of {} replicas are not finite at the first step recorded, {}: the parameters are out of range, "
+                    "or these runs have no such value: {}",
+                    sample.diverged, sample.replicas, sample.later_steps.front(), first_not_finite(sample)));
   summarise(sample, arena);
   if (options.progress && !sample.interrupted) options.progress(1.0);
   sample.seconds = std::chrono::duration<double>(Clock::now() - start).count();

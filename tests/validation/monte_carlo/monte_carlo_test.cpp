@@ -34,7 +34,7 @@ class Counting : public models::Simulation {
   explicit Counting(bool diverge, std::atomic<bool>* stop_at_replica_4 = nullptr, bool fail = false)
       : diverge_(diverge), stop_(stop_at_replica_4), fail_(fail) {}
   const std::vector<models::Observable>& observables() const override {
-    static const std::vector<models::Observable> all{{"count", "", ""}, {"index", "", ""}};
+    static const std::vector<models::Observable> all{{"count", "", "how many"}, {"index", "", ""}};
     return all;
   }
   std::unique_ptr<models::Replica> replica(std::uint64_t, std::uint64_t index) const override {
@@ -183,6 +183,7 @@ TEST_CASE("a run of which nothing can be recorded is an error that names the fil
   } catch (const settings::Error& error) {
     const std::string said = error.what();
     CHECK(said.find("2 of 10 replicas are not finite at the first step recorded, 10") != std::string::npos);
+    CHECK(said.ends_with("or these runs have no such value: count (how many)"));
   }
 }
 

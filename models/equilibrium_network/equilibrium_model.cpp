@@ -254,12 +254,15 @@ class EquilibriumExperiment final : public Problem {
     const EquilibriumProblem& p = *problem_;
     if (!p.family.bi_invariant()) return {at.length};
     const auto n = static_cast<double>(p.width);
-    const WidthMoments m = width_moments(p.family, p.phi, p.input_power, p.gaussian_input, at);
+    const double unit = unit_of_power(p.input_power);
+    const WidthMoments m = width_moments(p.family, in_units(p.phi, std::sqrt(unit)), p.input_power / unit,
+                                         p.gaussian_input, in_units(at, unit));
     const JacobianMoments x = jacobian_moments(p.family, at);
-    const bool small = std::abs(m.bias) / n < largest_bias * at.length;
-    return {small ? at.length + m.bias / n : at.length, std::sqrt(std::max(0.0, m.variance) / n),
+    const double bias = unit * m.bias;
+    const bool small = std::abs(bias) / n < largest_bias * at.length;
+    return {small ? at.length + bias / n : at.length, unit * std::sqrt(std::max(0.0, m.variance) / n),
             small && observes_means() && m.kurtosis / n < rare_units &&
-                4 * std::pow(std::max(x.m2 / (x.m1 * x.m1), std::abs(m.bias) / at.length) / n, 2) < negligible_term};
+                4 * std::pow(std::max(x.m2 / (x.m1 * x.m1), std::abs(bias) / at.length) / n, 2) < negligible_term};
   }
 
   Trajectory solve_nonlinear() const {
@@ -302,14 +305,15 @@ class EquilibriumExperiment final : public Problem {
     DepthCurves curves =
         depth_curves(p.phi, p.input_power, p.g, p.correlation, {at.length, equilibrium_overlap}, p.depth.at);
     if (!p.depth.at.empty()) {
-      const DepthAtWidth width =
-          depth_at_width(p.family, p.phi, p.input_power, p.gaussian_input, at, p.depth.at.back());
+      const double unit = unit_of_power(p.input_power);
+      const DepthAtWidth width = depth_at_width(p.family, in_units(p.phi, std::sqrt(unit)), p.input_power / unit,
+                                                p.gaussian_input, in_units(at, unit), p.depth.at.back());
       for (std::size_t i = 0; i < p.depth.at.size(); ++i)
-        if (const double more = width.bias_at(p.depth.at[i]) / static_cast<double>(p.width);
+        if (const double more = unit * width.bias_at(p.depth.at[i]) / static_cast<double>(p.width);
             std::abs(more) < largest_bias * curves.length[i])
           curves.length[i] += more;
       for (const std::uint64_t k : p.depth.at)
-        spread.push_back(std::sqrt(width.variance_at(k) / static_cast<double>(p.width)));
+        spread.push_back(unit * std::sqrt(width.variance_at(k) / static_cast<double>(p.width)));
     }
     if (curves.extrapolated) {
       out.valid_until = static_cast<double>(longest_walk);

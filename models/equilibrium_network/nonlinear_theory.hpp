@@ -22,6 +22,17 @@ struct Equilibrium {
   double rate = std::numeric_limits<double>::quiet_NaN();
 };
 
+/// What powers are counted in where terms of width are computed, of inputs of power q_h: their squares must not underflow.
+inline double unit_of_power(double q_h) {
+  return q_h < 1e-100 ? q_h : 1;
+}
+/// The same equilibrium with powers counted in `unit`, as of `in_units(phi, sqrt unit)`.
+inline Equilibrium in_units(Equilibrium at, double unit) {
+  at.q /= unit;
+  at.length /= unit;
+  return at;
+}
+
 /// The branch that begins at g = 0, followed to g. \throws std::domain_error where it ends before, naming the edge.
 Equilibrium equilibrium(const Family& family, const StateFunction& phi, double q_h, double g);
 

@@ -162,6 +162,14 @@ std::vector<numerics::WeightedNode> state_nodes(const StateFunction& phi, double
 
 }  // namespace
 
+StateFunction in_units(const StateFunction& phi, double s) {
+  StateFunction out = phi;
+  out.value = [f = phi.value, s](double u) { return f(s * u) / s; };
+  out.slope = [f = phi.slope, s](double u) { return f(s * u); };
+  for (double& kink : out.kinks) kink /= s;
+  return out;
+}
+
 std::vector<StateNode> state_law(const StateFunction& phi, double q, double c, bool finer) {
   if (phi.kinks.empty() && !(1 - c * phi.slope(0) > 0)) return {};
   const double s = std::sqrt(q);

@@ -33,6 +33,9 @@ StateFunction state_function(const std::string& name);
 /// \throws std::invalid_argument for a formula that cannot be read, is not finite where it is looked at, or jumps.
 StateFunction custom_state_function(const std::string& formula, std::vector<double> kinks);
 
+/// phi(s u)/s, which is phi of states counted in units of s > 0.
+StateFunction in_units(const StateFunction& phi, double s);
+
 /// A node of the law of u = xi + c phi(u), xi ~ N(0, q): E f = sum weight f.
 struct StateNode {
   double u = 0, z = 0, slope = 0;  ///< u, phi(u), phi'(u)

@@ -313,3 +313,24 @@ TEST_CASE("equilibrium network: the theory is of any width, and a scale is also 
   CHECK_THROWS_WITH(prepare(text + "length_map = 0.9\n"), doctest::Contains("network.length_map: must be at least 1"));
   CHECK_THROWS_WITH(prepare(text + "length_map = 2\nradius = 0.5\n"), doctest::Contains("not two of them"));
 }
+
+TEST_CASE("equilibrium networks: lengths and their spread are in units of the input's power, however small") {
+  // tanh is linear there, and every length is a multiple of the power.
+  const auto last = [](const char* power, const char* observable) {
+    const auto theory =
+        models::testing::prepare(std::string("model = 'equilibrium-network'\n[network]\nfamily = 'iid'\nactivation = "
+                                             "'tanh'\nscale = 0.9\nwidth = 100\n[input]\npower = ") +
+                                 power + "\n[depth]\nat = [3]\n")
+            ->solve();
+    const models::Column* column = theory.find(observable);
+    REQUIRE(column != nullptr);
+    return column->value.back();
+  };
+  for (const char* observable : {"length", "residual", "equilibrium_length", "length_std"}) {
+    CAPTURE(observable);
+    const double plain = last("1e-60", observable) * 1e60;
+    CHECK(plain > 0);
+    CHECK(last("1e-120", observable) * 1e120 == Approx(plain).epsilon(1e-9));
+    CHECK(last("1e-300", observable) * 1e300 == Approx(plain).epsilon(1e-9));
+  }
+}

@@ -254,7 +254,7 @@ class EquilibriumExperiment final : public Problem {
     const EquilibriumProblem& p = *problem_;
     if (!p.family.bi_invariant()) return {at.length};
     const auto n = static_cast<double>(p.width);
-    const double unit = unit_of_power(p.input_power);
+    const double unit = unit_of_power(p.phi, p.input_power);
     const WidthMoments m = width_moments(p.family, in_units(p.phi, std::sqrt(unit)), p.input_power / unit,
                                          p.gaussian_input, in_units(at, unit));
     const JacobianMoments x = jacobian_moments(p.family, at);
@@ -305,7 +305,7 @@ class EquilibriumExperiment final : public Problem {
     DepthCurves curves =
         depth_curves(p.phi, p.input_power, p.g, p.correlation, {at.length, equilibrium_overlap}, p.depth.at);
     if (!p.depth.at.empty()) {
-      const double unit = unit_of_power(p.input_power);
+      const double unit = unit_of_power(p.phi, p.input_power);
       const DepthAtWidth width = depth_at_width(p.family, in_units(p.phi, std::sqrt(unit)), p.input_power / unit,
                                                 p.gaussian_input, in_units(at, unit), p.depth.at.back());
       for (std::size_t i = 0; i < p.depth.at.size(); ++i)

@@ -22,9 +22,10 @@ struct Equilibrium {
   double rate = std::numeric_limits<double>::quiet_NaN();
 };
 
-/// What powers are counted in where terms of width are computed, of inputs of power q_h: their squares must not underflow.
-inline double unit_of_power(double q_h) {
-  return q_h < 1e-100 ? q_h : 1;
+/// What powers are counted in where terms of width are computed, of inputs of power q_h: their squares must not underflow, nor
+/// overflow where phi grows without bound in the same form.
+inline double unit_of_power(const StateFunction& phi, double q_h) {
+  return q_h < 1e-100 || (q_h > 1e100 && phi.linear_share) ? q_h : 1;
 }
 /// The same equilibrium with powers counted in `unit`, as of `in_units(phi, sqrt unit)`.
 inline Equilibrium in_units(Equilibrium at, double unit) {

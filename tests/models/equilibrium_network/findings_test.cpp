@@ -316,10 +316,11 @@ TEST_CASE("equilibrium network: the theory is of any width, and a scale is also 
 
 TEST_CASE("equilibrium networks: lengths and their spread are in units of the input's power, however small") {
   // tanh is linear there, and every length is a multiple of the power.
-  const auto last = [](const char* power, const char* observable) {
+  const auto last = [](const char* power, const char* observable, const std::string& phi = "tanh") {
     const auto theory =
         models::testing::prepare(std::string("model = 'equilibrium-network'\n[network]\nfamily = 'iid'\nactivation = "
-                                             "'tanh'\nscale = 0.9\nwidth = 100\n[input]\npower = ") +
+                                             "'" +
+                                             phi + "'\nscale = 0.9\nwidth = 100\n[input]\npower = ") +
                                  power + "\n[depth]\nat = [3]\n")
             ->solve();
     const models::Column* column = theory.find(observable);
@@ -332,5 +333,7 @@ TEST_CASE("equilibrium networks: lengths and their spread are in units of the in
     CHECK(plain > 0);
     CHECK(last("1e-120", observable) * 1e120 == Approx(plain).epsilon(1e-9));
     CHECK(last("1e-300", observable) * 1e300 == Approx(plain).epsilon(1e-9));
+    // ReLU is the same at any power.
+    CHECK(last("1e300", observable, "relu") / 1e300 == Approx(last("1.0", observable, "relu")).epsilon(1e-9));
   }
 }

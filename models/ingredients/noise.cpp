@@ -55,24 +55,24 @@ double log_shrinkage(double P, std::span<const MixtureNode> nodes) {
   return deficit < 0.5 ? std::log1p(-deficit) : std::log(sum);
 }
 
-/// What every law shares: its name, E eps^2 and E eps^4.
+/// What every law shares: its name, E eps^2 and its kurtosis.
 class NamedNoise : public Noise {
  public:
-  NamedNoise(std::string name, double variance, double fourth_moment)
-      : name_(std::move(name)), variance_(variance), fourth_moment_(fourth_moment) {}
+  NamedNoise(std::string name, double variance, double kurtosis)
+      : name_(std::move(name)), variance_(variance), kurtosis_(kurtosis) {}
   const std::string& name() const override { return name_; }
   double variance() const override { return variance_; }
-  double fourth_moment() const override { return fourth_moment_; }
+  double kurtosis() const override { return kurtosis_; }
 
  private:
   std::string name_;
-  double variance_, fourth_moment_;
+  double variance_, kurtosis_;
 };
 
 /// eps = 0 always.
 class Absent final : public NamedNoise {
  public:
-  explicit Absent(std::string name) : NamedNoise(std::move(name), 0, 0) {}
+  explicit Absent(std::string name) : NamedNoise(std::move(name), 0, 3) {}
   bool gaussian() const override { return true; }
   double draw(random::Stream&) const override { return 0; }
   double density(double eps) const override { return eps == 0 ? infinity : 0; }
@@ -87,8 +87,7 @@ double normal_density(double x, double variance) {
 
 class Gaussian final : public NamedNoise {
  public:
-  explicit Gaussian(double variance, std::string name = "gaussian")
-      : NamedNoise(std::move(name), variance, 3 * variance * variance) {}
+  explicit Gaussian(double variance, std::string name = "gaussian") : NamedNoise(std::move(name), variance, 3) {}
   bool gaussian() const override { return true; }
   double draw(random::Stream& stream) const override { return std::sqrt(variance()) * stream.normal(); }
   double density(double eps) const override { return normal_density(eps, variance()); }
@@ -131,8 +130,7 @@ void join(std::vector<MixtureNode>& nodes, std::size_t first, std::size_t last, 
 
 class Laplace final : public NamedNoise {
  public:
-  explicit Laplace(double variance)
-      : NamedNoise("laplace", variance, 6 * variance * variance), b_(std::sqrt(variance / 2)) {}
+  explicit Laplace(double variance) : NamedNoise("laplace", variance, 6), b_(std::sqrt(variance / 2)) {}
   /// The difference of two exponentials.
   double draw(random::Stream& stream) const override {
     const double first = stream.exponential();
@@ -161,8 +159,7 @@ class Student final : public NamedNoise {
  public:
   /// The variance is that of dof and scale, for dof > 2.
   Student(std::string name, double dof, double scale, double variance)
-      : NamedNoise(std::move(name), dof > 2 ? variance : infinity,
-                   dof > 4 ? 3 * variance * variance * ((dof - 2) / (dof - 4)) : infinity),
+      : NamedNoise(std::move(name), dof > 2 ? variance : infinity, dof > 4 ? 3 * ((dof - 2) / (dof - 4)) : infinity),
         dof_(dof),
         scale_(scale),
         nodes_(mixture(0)) {}
@@ -218,8 +215,7 @@ class Student final : public NamedNoise {
 
 class Uniform final : public NamedNoise {
  public:
-  explicit Uniform(double variance)
-      : NamedNoise("uniform", variance, 1.8 * variance * variance), half_(std::sqrt(3 * variance)) {}
+  explicit Uniform(double variance) : NamedNoise("uniform", variance, 1.8), half_(std::sqrt(3 * variance)) {}
   double draw(random::Stream& stream) const override { return half_ * (2 * stream.uniform() - 1); }
   double density(double eps) const override { return std::abs(eps) <= half_ ? 1 / (2 * half_) : 0; }
   std::vector<MixtureNode> nodes(const Average& average) const override {
@@ -277,7 +273,7 @@ class Uniform final : public NamedNoise {
 class ThreePoint final : public NamedNoise {
  public:
   ThreePoint(std::string name, double scale, double probability, double variance)
-      : NamedNoise(std::move(name), variance, scale * scale * variance), scale_(scale), probability_(probability) {}
+      : NamedNoise(std::move(name), variance, 1 / probability), scale_(scale), probability_(probability) {}
   double draw(random::Stream& stream) const override {
     if (probability_ < 1 && stream.uniform() >= probability_) return 0;
     return (stream.bits() >> 63) != 0 ? scale_ : -scale_;
@@ -300,11 +296,19 @@ class ThreePoint final : public NamedNoise {
   double scale_, probability_;
 };
 
+/// Of normal values of two sizes, the second with this probability.
+double mixed_kurtosis(double scale, double outlier_scale, double probability) {
+  const double unit = std::max(scale, outlier_scale);
+  const double a = std::pow(scale / unit, 2), b = std::pow(outlier_scale / unit, 2);
+  const double variance = (1 - probability) * a + probability * b;
+  return 3 * ((1 - probability) * a * a + probability * b * b) / (variance * variance);
+}
+
 class Contaminated final : public NamedNoise {
  public:
   Contaminated(double scale, double outlier_scale, double probability)
       : NamedNoise("contaminated", (1 - probability) * scale * scale + probability * outlier_scale * outlier_scale,
-                   3 * ((1 - probability) * std::pow(scale, 4) + probability * std::pow(outlier_scale, 4))),
+                   mixed_kurtosis(scale, outlier_scale, probability)),
         scale_(scale),
         outlier_scale_(outlier_scale),
         probability_(probability) {}
@@ -330,11 +334,17 @@ class Contaminated final : public NamedNoise {
   double scale_, outlier_scale_, probability_;
 };
 
+/// Of a law and normal noise beside it; both of a finite variance, else infinite.
+double blurred_kurtosis(const Noise& noise, double variance) {
+  if (!std::isfinite(noise.kurtosis())) return infinity;
+  const double share = noise.variance() / (noise.variance() + variance), rest = 1 - share;
+  return noise.kurtosis() * share * share + 3 * rest * (2 * share + rest);
+}
+
 class Blurred final : public NamedNoise {
  public:
   Blurred(std::shared_ptr<const Noise> noise, double variance)
-      : NamedNoise(noise->name(), noise->variance() + variance,
-                   noise->fourth_moment() + 6 * noise->variance() * variance + 3 * variance * variance),
+      : NamedNoise(noise->name(), noise->variance() + variance, blurred_kurtosis(*noise, variance)),
         noise_(std::move(noise)),
         variance_(variance) {}
   double tail_index() const override { return noise_->tail_index(); }

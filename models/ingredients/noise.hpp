@@ -38,8 +38,10 @@ class Noise {
  public:
   virtual ~Noise() = default;
   virtual const std::string& name() const = 0;
-  virtual double variance() const = 0;       ///< E eps^2; may be infinite
-  virtual double fourth_moment() const = 0;  ///< E eps^4; may be infinite
+  virtual double variance() const = 0;  ///< E eps^2; may be infinite
+  /// E eps^4/(E eps^2)^2, at any scale; may be infinite. Of no noise 3.
+  virtual double kurtosis() const = 0;
+  double fourth_moment() const { return kurtosis() * variance() * variance(); }  ///< E eps^4; may be infinite
   /// nu where Pr(|eps| > x) falls like x^(-nu): E |eps|^p is finite for p < nu only. Infinite for lighter tails.
   virtual double tail_index() const { return std::numeric_limits<double>::infinity(); }
   virtual bool gaussian() const { return false; }  ///< includes variance 0

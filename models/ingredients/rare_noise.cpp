@@ -11,7 +11,7 @@ namespace edgewise::models::ingredients {
 bool has_rare_values(const Noise& noise) {
   constexpr double largest_kurtosis = 9;  // Student's t with five degrees of freedom
   const double variance = noise.variance();
-  return variance > 0 && std::isfinite(variance) && noise.fourth_moment() > largest_kurtosis * variance * variance;
+  return variance > 0 && std::isfinite(variance) && noise.kurtosis() > largest_kurtosis;
 }
 
 namespace {

@@ -351,10 +351,10 @@ class Solver {
   std::vector<double> sde_std_;
 };
 
-/// E eps^4 of the law of the labels and of what no linear function explains.
-double noise_fourth_moment(const LeastSquares& problem) {
-  const double law = problem.label_noise_variance, rest = problem.spectrum.unexplained_variance;
-  return problem.noise->fourth_moment() + 6 * law * rest + 3 * rest * rest;
+/// E eps^4 of the law of the labels and of what no linear function explains, of eps^2 times `unit`.
+double noise_fourth_moment(const LeastSquares& problem, double unit) {
+  const double law = unit * problem.label_noise_variance, rest = unit * problem.spectrum.unexplained_variance;
+  return problem.noise->kurtosis() * law * law + 6 * law * rest + 3 * rest * rest;
 }
 
 void Solver::bands(Trajectory& out) const {
@@ -408,9 +408,8 @@ void Solver::bands(Trajectory& out) const {
       throw std::invalid_argument(
           "theory.bands: so many steps cost too much where data or labels are not Gaussian; ask for fewer steps or "
           "modes");
-    const double noise_scale = theory_.scale_label_noise / scale;
     follow(ProductVariance({variance_problem, ingredients::even_moments(problem_.data.law),
-                            noise_fourth_moment(problem_) * noise_scale * noise_scale}),
+                            noise_fourth_moment(problem_, theory_.scale_label_noise / scale)}),
            infinity);
   } else if (theory_.method != TheoryMethod::recursion) {
     if (!constant())
@@ -483,7 +482,7 @@ void add_local_exponent(Trajectory& out) {
 
 std::string unknown_variance(const LeastSquares& problem) {
   if (problem.data.rows()) return "the variance is not known for data.law = \"rows\"";
-  if (!std::isfinite(problem.noise->fourth_moment()))
+  if (!std::isfinite(problem.noise->kurtosis()))
     return "the variance needs label noise of a finite fourth moment (noise.law is \"" + problem.noise->name() + "\")";
   return {};
 }

@@ -88,7 +88,7 @@ class NonlinearExperiment final : public Problem {
   Trajectory reference() const override {
     NonlinearTheory theory = theory_;
     theory.effects = theory.compare = false;
-    if (is_exact(*problem_, theory) && std::isfinite(effective_noise(*problem_)->fourth_moment())) {
+    if (is_exact(*problem_, theory) && std::isfinite(effective_noise(*problem_)->kurtosis())) {
       const auto n = static_cast<double>(modes().kappa.size());
       theory.bands = theory.bands || n * n * static_cast<double>(problem_->time.steps) < cheap_bands;
     }

@@ -275,7 +275,7 @@ class Solver {
     std::vector<double> std;
     if (at_rest())
       std.assign(out_.steps.size(), 0.0);
-    else if (out_.exact && std::isfinite(noise_->fourth_moment()))
+    else if (out_.exact && std::isfinite(noise_->kurtosis()))
       std = exact_deviations();
     else
       std = linearised_deviations();
@@ -311,7 +311,7 @@ class Solver {
     }
     problem.factor = {1};
     problem.noise_variance = sigma2;
-    problem.noise_excess = noise_->gaussian() ? 0 : noise_->fourth_moment() / scale_ / scale_ - 3 * sigma2 * sigma2;
+    problem.noise_excess = (noise_->kurtosis() - 3) * sigma2 * sigma2;
     solvers::GramCovariance covariance(problem);
     std::vector<double> std;
     std::uint64_t step = 0;

@@ -142,9 +142,8 @@ solvers::GramProblem gram_problem(const LinearProblem& problem, const spectra::S
   }
   out.factor = WorkerCoordinates(layout, workers_of(problem)).start(starts(problem, layout).front().factor);
   out.noise_variance = problem.data->noise_variance() / scale;
-  const double labels = problem.data->label_noise_variance / scale, law = problem.data->noise->variance();
-  if (!problem.data->noise->gaussian())
-    out.noise_excess = (problem.data->noise->fourth_moment() / law / law - 3) * labels * labels;
+  const double labels = problem.data->label_noise_variance / scale;
+  if (!problem.data->noise->gaussian()) out.noise_excess = (problem.data->noise->kurtosis() - 3) * labels * labels;
   out.sources = workers_of(problem);
   out.own = layout.of_worker.size();
   return out;
@@ -164,7 +163,7 @@ std::string LinearVariance::unknown(const LinearProblem& problem) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
   if (data.data.rows()) return "the variance is not known for data.law = \"rows\"";
-  if (!data.noise->gaussian() && !std::isfinite(data.noise->fourth_moment()))
+  if (!data.noise->gaussian() && !std::isfinite(data.noise->kurtosis()))
     return "the variance needs label noise of a finite fourth moment (noise.law is \"" + data.noise->name() + "\")";
   if (h.scheduled("workers")) return "the variance is known for a constant number of workers only";
   if (h.has("workers") && !numerics::is_whole(h.base("workers")))

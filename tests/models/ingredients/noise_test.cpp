@@ -337,3 +337,22 @@ TEST_CASE("bad input") {
               "noise.scale: must be >= 0 and <= 1e+150, got 1e+300"));
   CHECK(holds(error_of("noise = 3\n"), "x.toml: noise: must be a section"));
 }
+
+TEST_CASE("a kurtosis knows no scale, however small or large") {
+  using namespace models::ingredients;
+  for (const double s : {1e-140, 1e-80, 1.0, 1e80, 1e140}) {
+    CAPTURE(s);
+    const auto check = [s](std::shared_ptr<const Noise> noise, double kurtosis) {
+      CAPTURE(noise->name());
+      CHECK(noise->kurtosis() == Approx(kurtosis).epsilon(1e-13));
+      // A normal part of three times the variance: of the excess a sixteenth is left.
+      CHECK(blurred_noise(noise, 3 * noise->variance())->kurtosis() == Approx(3 + (kurtosis - 3) / 16).epsilon(1e-13));
+    };
+    check(gaussian_noise(s * s), 3);
+    check(laplace_noise(s * s), 6);
+    check(uniform_noise(s * s), 1.8);
+    check(student_noise(6, s), 6);
+    check(three_point_noise(s, 0.2), 5);
+    check(contaminated_noise(s, 3 * s, 0.1), 3 * (0.9 + 8.1) / (1.8 * 1.8));
+  }
+}

@@ -23,7 +23,7 @@ class Counted final : public Noise {
   explicit Counted(std::shared_ptr<const Noise> noise) : noise_(std::move(noise)) {}
   const std::string& name() const override { return noise_->name(); }
   double variance() const override { return noise_->variance(); }
-  double fourth_moment() const override { return noise_->fourth_moment(); }
+  double kurtosis() const override { return noise_->kurtosis(); }
   double draw(edgewise::random::Stream& stream) const override { return noise_->draw(stream); }
   double density(double eps) const override { return noise_->density(eps); }
   DensitySlope blurred_density(double width, double place, double away) const override {

@@ -13,8 +13,7 @@ BatchLaw::BatchLaw(const LeastSquares& problem)
   }
   if (!(noise_variance > 0)) return;
   const double v = problem.label_noise_variance, share = v / noise_variance;
-  const double labels =
-      v > 0 && problem.noise && !problem.noise->gaussian() ? problem.noise->kurtosis() : 3;
+  const double labels = v > 0 && problem.noise && !problem.noise->gaussian() ? problem.noise->kurtosis() : 3;
   label_kurtosis = share * share * labels + 6 * share * (1 - share) + 3 * (1 - share) * (1 - share);
 }
 

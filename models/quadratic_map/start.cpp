@@ -53,8 +53,8 @@ std::vector<double> jacobian_of(const Values& initial, const std::vector<double>
   }
   if (a == b) throw initial.error(key, "two equal curvatures leave it no freedom; give jacobian");
   const double first = (given - b * sharpness) / (a - b), second = (a * sharpness - given) / (a - b);
-  const double rounding = -1e-14 * sharpness;
-  if (first < rounding || second < rounding)
+  const double negative = -1e-14 * sharpness;
+  if (first < negative || second < negative)
     throw initial.error(key, fmt::format("no J_0 has this sharpness and this {}: its squares would be {:g} and {:g}",
                                          key, first, second));
   return {std::sqrt(std::max(0.0, first)), std::sqrt(std::max(0.0, second))};

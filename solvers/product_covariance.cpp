@@ -30,6 +30,18 @@ std::vector<double> turned(std::vector<double> tensor, std::size_t rank, std::si
   return tensor;
 }
 
+/// Of a tensor whose indices have R values the entries of which all are below r: what it says of the state alone.
+std::vector<double> of_state(const std::vector<double>& all, std::size_t rank, std::size_t r, std::size_t R) {
+  std::vector<double> out;
+  const std::size_t outer = rank == 4 ? r * r : 1;
+  for (std::size_t ij = 0; ij < outer; ++ij)
+    for (std::size_t k = 0; k < r; ++k) {
+      const auto row = all.begin() + static_cast<std::ptrdiff_t>(((ij / r * R + ij % r) * R + k) * R);
+      out.insert(out.end(), row, row + static_cast<std::ptrdiff_t>(r));
+    }
+  return out;
+}
+
 }  // namespace
 
 ProductCovariance::ProductCovariance(GramProblem problem, const InputMoments& inputs)
@@ -60,40 +72,73 @@ double ProductCovariance::others(std::size_t c, std::size_t a) const {
   return problem_.multiplicity[c] - (c == a ? 1 : 0);
 }
 
-void ProductCovariance::apply(const GramPhase& phase) {
-  const std::size_t n = modes(), r = r_;
-  if (phase.r != r || phase.T0.size() != r * r || phase.T1.size() != r * r || phase.e.size() != phase.n.size())
-    throw std::invalid_argument("variance of the risk: a phase of other coordinates");
-  // The mean of what moves, and of noisy phases w = sqrt(lambda) e'z of every source behind it; then z' = y + sum of push xi.
-  const std::size_t sources = std::isfinite(phase.batch) ? phase.e.size() : 0, R = r + sources;
-  std::vector<std::vector<double>> turn(n), push(n);
+std::vector<std::vector<double>> ProductCovariance::turn(const GramPhase& phase, std::size_t sources) {
+  const std::size_t n = modes(), r = r_, R = r + sources;
+  std::vector<std::vector<double>> by(n), push(n);
   for (std::size_t a = 0; a < n; ++a) {
     const double lambda = problem_.eigenvalue[a], root = std::sqrt(lambda);
-    for (std::size_t i = 0; i < r * r; ++i) turn[a].push_back(phase.T0[i] + lambda * phase.T1[i]);
+    for (std::size_t i = 0; i < r * r; ++i) by[a].push_back(phase.T0[i] + lambda * phase.T1[i]);
     for (std::size_t w = 0; w < sources; ++w)
       for (std::size_t i = 0; i < r; ++i) {
-        turn[a].push_back(root * phase.e[w][i]);
+        by[a].push_back(root * phase.e[w][i]);
         push[a].push_back(root * phase.n[w][i]);
       }
   }
-  const auto mirror = [&](std::size_t a, std::size_t b, std::size_t size) {
-    auto& out = pair(b, a);
-    out.resize(size * size);
-    for (std::size_t i = 0; i < size; ++i)
-      for (std::size_t j = 0; j < size; ++j) out[j * size + i] = pair(a, b)[i * size + j];
-  };
   for (std::size_t a = 0; a < n; ++a) {
-    const auto own = [&](std::size_t) -> const std::vector<double>& { return turn[a]; };
+    const auto own = [&](std::size_t) -> const std::vector<double>& { return by[a]; };
     second_[a] = turned(std::move(second_[a]), 2, r, R, own);
     fourth_[a] = turned(std::move(fourth_[a]), 4, r, R, own);
     for (std::size_t b = a; b < n; ++b) {
       pair(a, b) = turned(std::move(pair(a, b)), 4, r, R,
-                          [&](std::size_t pass) -> const std::vector<double>& { return turn[pass < 2 ? a : b]; });
+                          [&](std::size_t pass) -> const std::vector<double>& { return by[pass < 2 ? a : b]; });
       if (b > a) mirror(a, b, R * R);
     }
   }
-  if (sources == 0) return;
+  return push;
+}
 
+void ProductCovariance::mirror(std::size_t a, std::size_t b, std::size_t size) {
+  auto& out = pair(b, a);
+  out.resize(size * size);
+  for (std::size_t i = 0; i < size; ++i)
+    for (std::size_t j = 0; j < size; ++j) out[j * size + i] = pair(a, b)[i * size + j];
+}
+
+ProductCovariance::Noise ProductCovariance::noise_of(std::vector<std::vector<double>> push, std::size_t sources,
+                                                     double batch) const {
+  const std::size_t n = modes(), r = r_, R = r + sources;
+  const double sigma2 = problem_.noise_variance;
+  const auto at2 = [&](std::size_t i, std::size_t j) { return i * R + j; };
+  Noise noise{sources, R, batch, std::move(push), {}, {}, {}, {}};
+  noise.Q.assign(sources, sigma2);
+  noise.QQ.resize(sources * sources);
+  noise.fourths.resize(sources);
+  noise.with.assign(n * sources, std::vector<double>(R * R));
+  for (std::size_t w = 0; w < sources; ++w) {
+    const std::size_t ww = at2(r + w, r + w);
+    for (std::size_t c = 0; c < n; ++c) {
+      noise.Q[w] += problem_.multiplicity[c] * second_[c][ww];
+      noise.fourths[w] += problem_.multiplicity[c] * fourth_[c][ww * R * R + ww];
+      auto& sum = noise.with[c * sources + w];
+      for (std::size_t i = 0; i < R * R; ++i) sum[i] = sigma2 * second_[c][i] + fourth_[c][i * R * R + ww];
+      for (std::size_t d = 0; d < n; ++d)
+        if (const double many = others(d, c); many > 0)
+          for (std::size_t i = 0; i < R * R; ++i) sum[i] += many * pair(c, d)[i * R * R + ww];
+    }
+    for (std::size_t v = 0; v < sources; ++v) {
+      double& square = noise.QQ[v * sources + w];
+      square = sigma2 * noise.Q[w];
+      for (std::size_t c = 0; c < n; ++c)
+        square += problem_.multiplicity[c] * noise.with[c * sources + w][at2(r + v, r + v)];
+    }
+  }
+  return noise;
+}
+
+void ProductCovariance::own_after(const Noise& noise, std::size_t a, std::vector<double>& second,
+                                  std::vector<double>& fourth) const {
+  const std::size_t r = r_, R = noise.R, sources = noise.sources;
+  const double B = noise.batch, k4 = inputs_.fourth, k6 = inputs_.sixth, k8 = inputs_.eighth;
   const auto at2 = [&](std::size_t i, std::size_t j) { return i * R + j; };
   const auto at4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
     return ((i * R + j) * R + k) * R + l;
@@ -101,149 +146,138 @@ void ProductCovariance::apply(const GramPhase& phase) {
   const auto to4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
     return ((i * r + j) * r + k) * r + l;
   };
-  const auto of_state = [&](const std::vector<double>& all, std::size_t rank) {
-    std::vector<double> out;
-    const std::size_t outer = rank == 4 ? r * r : 1;
-    for (std::size_t ij = 0; ij < outer; ++ij)
-      for (std::size_t k = 0; k < r; ++k) {
-        const auto row = all.begin() + static_cast<std::ptrdiff_t>(((ij / r * R + ij % r) * R + k) * R);
-        out.insert(out.end(), row, row + static_cast<std::ptrdiff_t>(r));
-      }
-    return out;
-  };
-  const double B = phase.batch, sigma2 = problem_.noise_variance, excess = problem_.noise_excess;
-  const double k4 = inputs_.fourth, k6 = inputs_.sixth, k8 = inputs_.eighth;
-  // Of Q, sigma^2 + sum of w^2 over all coordinates of a source: E Q, E z z Q of a coordinate, E Q Q'; E sum of w^4.
-  std::vector<double> Q(sources, sigma2), QQ(sources * sources), fourths(sources);
-  std::vector<std::vector<double>> with(n * sources, std::vector<double>(R * R));
+  const auto &S = second_[a], &F = fourth_[a];
+  // E xi^2, E xi^3 and E xi^4 of a source beside what else stands there. Of four places any two are a source's.
+  std::vector<double> squares(sources), rest(sources * r * r);
   for (std::size_t w = 0; w < sources; ++w) {
-    const std::size_t ww = at2(r + w, r + w);
-    for (std::size_t c = 0; c < n; ++c) {
-      Q[w] += problem_.multiplicity[c] * second_[c][ww];
-      fourths[w] += problem_.multiplicity[c] * fourth_[c][ww * R * R + ww];
-      auto& sum = with[c * sources + w];
-      for (std::size_t i = 0; i < R * R; ++i) sum[i] = sigma2 * second_[c][i] + fourth_[c][i * R * R + ww];
-      for (std::size_t d = 0; d < n; ++d)
-        if (const double many = others(d, c); many > 0)
-          for (std::size_t i = 0; i < R * R; ++i) sum[i] += many * pair(c, d)[i * R * R + ww];
-    }
-    for (std::size_t v = 0; v < sources; ++v) {
-      double& square = QQ[v * sources + w];
-      square = sigma2 * Q[w];
-      for (std::size_t c = 0; c < n; ++c) square += problem_.multiplicity[c] * with[c * sources + w][at2(r + v, r + v)];
-    }
+    const double* p = &noise.push[a][w * r];
+    const std::size_t x = r + w, xx = at2(x, x);
+    const std::vector<double>& A = noise.with[a * sources + w];
+    squares[w] = (noise.Q[w] + (k4 - 2) * S[xx]) / B;
+    const double square = noise.QQ[w * sources + w];
+    const double whole = ((k8 - 10 * k6 + (24 - k4) * k4 - 9) * F[at4(x, x, x, x)] + (6 * k6 - 18 * k4 + 6) * A[xx] +
+                          k4 * (3 * square + (k4 - 3) * noise.fourths[w] + problem_.noise_excess) +
+                          3 * (B - 1) * (square + 2 * (k4 - 2) * A[xx] + (k4 - 2) * (k4 - 2) * F[at4(x, x, x, x)])) /
+                         (B * B * B);
+    const auto cube = [&](std::size_t s) {
+      return ((k6 - 6 * k4 + 5) * F[at4(s, x, x, x)] + 3 * (k4 - 1) * A[at2(s, x)]) / (B * B);
+    };
+    for (std::size_t s = 0; s < r; ++s)
+      for (std::size_t t = 0; t < r; ++t) {
+        double& sum = rest[(w * r + s) * r + t];
+        sum = (A[at2(s, t)] + (k4 - 2) * F[at4(s, t, x, x)]) / B + (p[s] * cube(t) + p[t] * cube(s)) / 3 +
+              p[s] * p[t] * whole / 6;
+        for (std::size_t v = 0; v < sources; ++v) {
+          if (v == w) continue;
+          const std::size_t y = r + v, yy = at2(y, y);
+          const double* q = &noise.push[a][v * r];
+          sum += q[s] * q[t] / 2 *
+                 (noise.QQ[v * sources + w] + (k4 - 2) * (A[yy] + noise.with[a * sources + v][xx]) +
+                  (k4 - 2) * (k4 - 2) * F[at4(x, x, y, y)]) /
+                 (B * B);
+        }
+      }
   }
+  second = of_state(S, 2, r, R);
+  fourth = of_state(F, 4, r, R);
+  for (std::size_t w = 0; w < sources; ++w) {
+    const double* p = &noise.push[a][w * r];
+    for (std::size_t i = 0; i < r; ++i)
+      for (std::size_t j = 0; j < r; ++j) {
+        const double both = p[i] * p[j];
+        if (both == 0) continue;
+        second[i * r + j] += both * squares[w];
+        for (std::size_t k = 0; k < r; ++k)
+          for (std::size_t l = 0; l < r; ++l)
+            for (const std::size_t at :
+                 {to4(i, j, k, l), to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l), to4(k, i, l, j), to4(k, l, i, j)})
+              fourth[at] += both * rest[(w * r + k) * r + l];
+      }
+  }
+}
+
+std::vector<double> ProductCovariance::pair_after(const Noise& noise, std::size_t a, std::size_t b) const {
+  const std::size_t r = r_, R = noise.R, sources = noise.sources;
+  const double B = noise.batch, k4 = inputs_.fourth, k6 = inputs_.sixth;
+  const auto at2 = [&](std::size_t i, std::size_t j) { return i * R + j; };
+  const auto at4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
+    return ((i * R + j) * R + k) * R + l;
+  };
+  const auto to4 = [&](std::size_t i, std::size_t j, std::size_t k, std::size_t l) {
+    return ((i * r + j) * r + k) * r + l;
+  };
+  const auto &Fa = fourth_[a], &Fb = fourth_[b], &X = pair(a, b);
+  std::vector<double> out = of_state(X, 4, r, R);
+  if (a == b && others(b, a) <= 0) return out;  // there are no two of them
+  // The places of a source: both of the first coordinate, both of the second, or one of each.
+  std::vector<double> first(sources * r * r), last(sources * r * r), mixed(sources * r * r);
+  for (std::size_t w = 0; w < sources; ++w) {
+    const double *p = &noise.push[a][w * r], *q = &noise.push[b][w * r];
+    const std::size_t x = r + w, xx = at2(x, x);
+    const std::vector<double>&Aa = noise.with[a * sources + w], &Ab = noise.with[b * sources + w];
+    const double square = noise.QQ[w * sources + w], sides = Aa[xx] + Ab[xx];
+    const double whole = ((k6 - 9 * k4 + 12) * (Fa[at4(x, x, x, x)] + Fb[at4(x, x, x, x)]) +
+                          ((6 * k4 - 22) * k4 + 21) * X[at4(x, x, x, x)] + (6 * k4 - 11) * sides + 3 * square +
+                          (k4 - 3) * noise.fourths[w] + problem_.noise_excess +
+                          (B - 1) * (square + (k4 - 2) * sides + ((k4 - 2) * (k4 - 2) + 2) * X[at4(x, x, x, x)])) /
+                         (B * B * B);
+    // xi of the one coordinate twice and of the other once, beside a y of that.
+    const auto first_cube = [&](std::size_t s) {
+      return ((k4 - 3) * Fb[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(x, x, s, x)] + 2 * Ab[at2(s, x)]) / (B * B);
+    };
+    const auto last_cube = [&](std::size_t s) {
+      return ((k4 - 3) * Fa[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(s, x, x, x)] + 2 * Aa[at2(s, x)]) / (B * B);
+    };
+    for (std::size_t s = 0; s < r; ++s)
+      for (std::size_t t = 0; t < r; ++t) {
+        const std::size_t st = (w * r + s) * r + t;
+        first[st] = (Ab[at2(s, t)] + (k4 - 2) * X[at4(x, x, s, t)]) / B + q[s] * first_cube(t) + q[t] * first_cube(s) +
+                    q[s] * q[t] * whole;
+        last[st] = (Aa[at2(s, t)] + (k4 - 2) * X[at4(s, t, x, x)]) / B + p[s] * last_cube(t) + p[t] * last_cube(s);
+        mixed[st] = X[at4(s, x, t, x)] / B;
+        for (std::size_t v = 0; v < sources; ++v) {
+          if (v == w) continue;
+          const std::size_t y = r + v, yy = at2(y, y);
+          const double *p2 = &noise.push[a][v * r], *q2 = &noise.push[b][v * r];
+          first[st] += q2[s] * q2[t] *
+                       (noise.QQ[v * sources + w] + (k4 - 2) * (noise.with[a * sources + v][xx] + Ab[yy]) +
+                        (k4 - 2) * (k4 - 2) * X[at4(x, x, y, y)]) /
+                       (B * B);
+          mixed[st] += p2[s] * q2[t] / 2 * X[at4(x, y, x, y)] / (B * B);
+        }
+      }
+  }
+  for (std::size_t w = 0; w < sources; ++w) {
+    const double *p = &noise.push[a][w * r], *q = &noise.push[b][w * r];
+    for (std::size_t i = 0; i < r; ++i)
+      for (std::size_t j = 0; j < r; ++j) {
+        if (p[i] * p[j] == 0) continue;  // both push the same
+        for (std::size_t k = 0; k < r; ++k)
+          for (std::size_t l = 0; l < r; ++l) {
+            const std::size_t kl = (w * r + k) * r + l;
+            out[to4(i, j, k, l)] += p[i] * p[j] * first[kl];
+            out[to4(k, l, i, j)] += q[i] * q[j] * last[kl];
+            for (const std::size_t at : {to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l), to4(k, i, l, j)})
+              out[at] += p[i] * q[j] * mixed[kl];
+          }
+      }
+  }
+  return out;
+}
+
+void ProductCovariance::apply(const GramPhase& phase) {
+  const std::size_t n = modes(), r = r_;
+  if (phase.r != r || phase.T0.size() != r * r || phase.T1.size() != r * r || phase.e.size() != phase.n.size())
+    throw std::invalid_argument("variance of the risk: a phase of other coordinates");
+  const std::size_t sources = std::isfinite(phase.batch) ? phase.e.size() : 0;
+  std::vector<std::vector<double>> push = turn(phase, sources);
+  if (sources == 0) return;
+  const Noise noise = noise_of(std::move(push), sources, phase.batch);
   auto second = second_, fourth = fourth_, pairs = pairs_;
   for (std::size_t a = 0; a < n; ++a) {
-    const auto &S = second_[a], &F = fourth_[a];
-    // E xi^2, E xi^3 and E xi^4 of a source beside what else stands there. Of four places any two are a source's.
-    std::vector<double> squares(sources), rest(sources * r * r);
-    for (std::size_t w = 0; w < sources; ++w) {
-      const double* p = &push[a][w * r];
-      const std::size_t x = r + w, xx = at2(x, x);
-      const std::vector<double>& A = with[a * sources + w];
-      squares[w] = (Q[w] + (k4 - 2) * S[xx]) / B;
-      const double square = QQ[w * sources + w];
-      const double whole = ((k8 - 10 * k6 + (24 - k4) * k4 - 9) * F[at4(x, x, x, x)] + (6 * k6 - 18 * k4 + 6) * A[xx] +
-                            k4 * (3 * square + (k4 - 3) * fourths[w] + excess) +
-                            3 * (B - 1) * (square + 2 * (k4 - 2) * A[xx] + (k4 - 2) * (k4 - 2) * F[at4(x, x, x, x)])) /
-                           (B * B * B);
-      const auto cube = [&](std::size_t s) {
-        return ((k6 - 6 * k4 + 5) * F[at4(s, x, x, x)] + 3 * (k4 - 1) * A[at2(s, x)]) / (B * B);
-      };
-      for (std::size_t s = 0; s < r; ++s)
-        for (std::size_t t = 0; t < r; ++t) {
-          double& sum = rest[(w * r + s) * r + t];
-          sum = (A[at2(s, t)] + (k4 - 2) * F[at4(s, t, x, x)]) / B + (p[s] * cube(t) + p[t] * cube(s)) / 3 +
-                p[s] * p[t] * whole / 6;
-          for (std::size_t v = 0; v < sources; ++v) {
-            if (v == w) continue;
-            const std::size_t y = r + v, yy = at2(y, y);
-            const double* q = &push[a][v * r];
-            sum += q[s] * q[t] / 2 *
-                   (QQ[v * sources + w] + (k4 - 2) * (A[yy] + with[a * sources + v][xx]) +
-                    (k4 - 2) * (k4 - 2) * F[at4(x, x, y, y)]) /
-                   (B * B);
-          }
-        }
-    }
-    second[a] = of_state(S, 2);
-    fourth[a] = of_state(F, 4);
-    for (std::size_t w = 0; w < sources; ++w) {
-      const double* p = &push[a][w * r];
-      for (std::size_t i = 0; i < r; ++i)
-        for (std::size_t j = 0; j < r; ++j) {
-          const double both = p[i] * p[j];
-          if (both == 0) continue;
-          second[a][i * r + j] += both * squares[w];
-          for (std::size_t k = 0; k < r; ++k)
-            for (std::size_t l = 0; l < r; ++l)
-              for (const std::size_t at : {to4(i, j, k, l), to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l),
-                                           to4(k, i, l, j), to4(k, l, i, j)})
-                fourth[a][at] += both * rest[(w * r + k) * r + l];
-        }
-    }
+    own_after(noise, a, second[a], fourth[a]);
+    for (std::size_t b = a; b < n; ++b) pairs[a * n + b] = pair_after(noise, a, b);
   }
-  for (std::size_t a = 0; a < n; ++a)
-    for (std::size_t b = a; b < n; ++b) {
-      const auto &Fa = fourth_[a], &Fb = fourth_[b], &X = pair(a, b);
-      auto& out = pairs[a * n + b];
-      out = of_state(X, 4);
-      if (a == b && others(b, a) <= 0) continue;  // there are no two of them
-      // The places of a source: both of the first coordinate, both of the second, or one of each.
-      std::vector<double> first(sources * r * r), last(sources * r * r), mixed(sources * r * r);
-      for (std::size_t w = 0; w < sources; ++w) {
-        const double *p = &push[a][w * r], *q = &push[b][w * r];
-        const std::size_t x = r + w, xx = at2(x, x);
-        const std::vector<double>&Aa = with[a * sources + w], &Ab = with[b * sources + w];
-        const double square = QQ[w * sources + w], sides = Aa[xx] + Ab[xx];
-        const double whole = ((k6 - 9 * k4 + 12) * (Fa[at4(x, x, x, x)] + Fb[at4(x, x, x, x)]) +
-                              ((6 * k4 - 22) * k4 + 21) * X[at4(x, x, x, x)] + (6 * k4 - 11) * sides + 3 * square +
-                              (k4 - 3) * fourths[w] + excess +
-                              (B - 1) * (square + (k4 - 2) * sides + ((k4 - 2) * (k4 - 2) + 2) * X[at4(x, x, x, x)])) /
-                             (B * B * B);
-        // xi of the one coordinate twice and of the other once, beside a y of that.
-        const auto first_cube = [&](std::size_t s) {
-          return ((k4 - 3) * Fb[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(x, x, s, x)] + 2 * Ab[at2(s, x)]) / (B * B);
-        };
-        const auto last_cube = [&](std::size_t s) {
-          return ((k4 - 3) * Fa[at4(s, x, x, x)] + (2 * k4 - 4) * X[at4(s, x, x, x)] + 2 * Aa[at2(s, x)]) / (B * B);
-        };
-        for (std::size_t s = 0; s < r; ++s)
-          for (std::size_t t = 0; t < r; ++t) {
-            const std::size_t st = (w * r + s) * r + t;
-            first[st] = (Ab[at2(s, t)] + (k4 - 2) * X[at4(x, x, s, t)]) / B + q[s] * first_cube(t) +
-                        q[t] * first_cube(s) + q[s] * q[t] * whole;
-            last[st] = (Aa[at2(s, t)] + (k4 - 2) * X[at4(s, t, x, x)]) / B + p[s] * last_cube(t) + p[t] * last_cube(s);
-            mixed[st] = X[at4(s, x, t, x)] / B;
-            for (std::size_t v = 0; v < sources; ++v) {
-              if (v == w) continue;
-              const std::size_t y = r + v, yy = at2(y, y);
-              const double *p2 = &push[a][v * r], *q2 = &push[b][v * r];
-              first[st] += q2[s] * q2[t] *
-                           (QQ[v * sources + w] + (k4 - 2) * (with[a * sources + v][xx] + Ab[yy]) +
-                            (k4 - 2) * (k4 - 2) * X[at4(x, x, y, y)]) /
-                           (B * B);
-              mixed[st] += p2[s] * q2[t] / 2 * X[at4(x, y, x, y)] / (B * B);
-            }
-          }
-      }
-      for (std::size_t w = 0; w < sources; ++w) {
-        const double *p = &push[a][w * r], *q = &push[b][w * r];
-        for (std::size_t i = 0; i < r; ++i)
-          for (std::size_t j = 0; j < r; ++j) {
-            if (p[i] * p[j] == 0) continue;  // both push the same
-            for (std::size_t k = 0; k < r; ++k)
-              for (std::size_t l = 0; l < r; ++l) {
-                const std::size_t kl = (w * r + k) * r + l;
-                out[to4(i, j, k, l)] += p[i] * p[j] * first[kl];
-                out[to4(k, l, i, j)] += q[i] * q[j] * last[kl];
-                for (const std::size_t at : {to4(i, k, j, l), to4(i, k, l, j), to4(k, i, j, l), to4(k, i, l, j)})
-                  out[at] += p[i] * q[j] * mixed[kl];
-              }
-          }
-      }
-    }
   second_.swap(second);
   fourth_.swap(fourth);
   pairs_.swap(pairs);

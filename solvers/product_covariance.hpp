@@ -33,6 +33,22 @@ class ProductCovariance {
 
  private:
   std::size_t modes() const { return problem_.eigenvalue.size(); }
+  /// A phase's noise once its mean is taken: what each source w = sqrt(lambda) e'z moves, z' = y + sum of push xi, and of
+  /// Q = sigma^2 + sum of w^2 over all coordinates E Q, E Q Q', E z z Q of a coordinate, and E sum of w^4.
+  struct Noise {
+    std::size_t sources, R;  ///< R = r + sources
+    double batch;
+    std::vector<std::vector<double>> push;  ///< [mode] sources times r entries
+    std::vector<double> Q, QQ, fourths;     ///< [source], [source, source], [source]
+    std::vector<std::vector<double>> with;  ///< [mode, source] R^2 entries
+  };
+  /// Moves the moments by the mean, with those of the sources behind them. \returns push of Noise
+  std::vector<std::vector<double>> turn(const GramPhase& phase, std::size_t sources);
+  void mirror(std::size_t a, std::size_t b, std::size_t size);
+  Noise noise_of(std::vector<std::vector<double>> push, std::size_t sources, double batch) const;
+  /// The moments of one coordinate of mode a after the noise, and of two.
+  void own_after(const Noise& noise, std::size_t a, std::vector<double>& second, std::vector<double>& fourth) const;
+  std::vector<double> pair_after(const Noise& noise, std::size_t a, std::size_t b) const;
   /// How many coordinates mode c has besides one of mode a.
   double others(std::size_t c, std::size_t a) const;
   std::vector<double>& pair(std::size_t a, std::size_t b) { return pairs_[a * modes() + b]; }

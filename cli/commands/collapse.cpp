@@ -180,7 +180,7 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
 
 Status collapse(const Context& context, const std::vector<std::string>& paths, const CollapseArguments& arguments) {
   const Watch watch;
-  const bool experiment = paths.size() == 1 && ending(paths[0]) == ".toml";
+  const bool experiment = paths.size() == 1 && ending(paths.front()) == ".toml";
   if (!experiment && !context.overrides.empty())
     throw Error(fmt::format("{}: --set is for experiments; curves have nothing to set", paths.front()));
   if (!arguments.noise.empty() && !experiment) return fit_noise(context, paths, arguments);
@@ -193,7 +193,7 @@ Status collapse(const Context& context, const std::vector<std::string>& paths, c
           fmt::format("{}: --floor, --horizon, --reference and --noise are for curves; an experiment says it in its "
                       "section [collapse], or by --set collapse.KEY=VALUE",
                       paths.front()));
-    return collapse_experiment(context, paths[0], targets);
+    return collapse_experiment(context, paths.front(), targets);
   }
   keep_inputs(targets, paths, "this command");
   const validation::CollapseOptions options = options_of(context, arguments);

@@ -113,7 +113,7 @@ Status compare(const Context& context, const std::vector<std::string>& paths, co
   if (of_methods == files.end()) return compare_experiments(context, paths, options, targets);
   if (files.size() > 1)
     throw Error(fmt::format("{}: has methods and workloads of its own; compare it alone", of_methods->origin()));
-  return compare_methods(context, paths[0], files[0], options, targets);
+  return compare_methods(context, paths.front(), files.front(), options, targets);
 }
 
 }  // namespace edgewise::cli

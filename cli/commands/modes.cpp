@@ -48,7 +48,7 @@ Status modes(const Context& context, const std::string& path) {
       append_header_line(text, fmt::format("column {} [{}]", column.name, column.unit), column.doc);
     for (const models::ModeColumn& column : columns) text += (&column == &columns.front() ? "" : ",") + column.name;
     text += '\n';
-    for (std::size_t row = 0; row < columns[0].value.size(); ++row)
+    for (std::size_t row = 0; row < columns.front().value.size(); ++row)
       for (std::size_t c = 0; c < columns.size(); ++c)
         text += settings::text_of(columns[c].value[row]) + (c + 1 < columns.size() ? ',' : '\n');
     return text;

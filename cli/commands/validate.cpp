@@ -225,7 +225,7 @@ Status validate(const Context& context, const std::vector<std::string>& experime
     Context of_file = context;
     if (print_json && !context.outputs.empty()) of_file.format.clear();
     const Targets targets = targets_of(of_file, {"csv", "nc"}, {"csv", "json"}, "csv");
-    status = validate_one(context, experiments[0], targets, print_json, verdicts);
+    status = validate_one(context, experiments.front(), targets, print_json, verdicts);
   } else {
     const std::vector<Targets> targets = targets_in_folders(context, experiments);
     keep_all_inputs(context, experiments, targets);
@@ -240,7 +240,7 @@ Status validate(const Context& context, const std::vector<std::string>& experime
       }
     }
   }
-  if (print_json) context.print(json_text(experiments.size() == 1 ? verdicts[0] : Json(verdicts)));
+  if (print_json) context.print(json_text(experiments.size() == 1 ? verdicts.front() : Json(verdicts)));
   return status;
 }
 

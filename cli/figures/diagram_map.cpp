@@ -335,7 +335,7 @@ std::string label_map(Drawing& drawing, const SweepTable& table, const DiagramPa
 
 std::string measure_map(Drawing& drawing, const SweepTable& table, const DiagramPanel& panel, const MapFrame& frame,
                         Codes& codes) {
-  const std::size_t m = panel.measures[0];
+  const std::size_t m = panel.measures.front();
   const validation::MeasureInfo& info = table.measures[m];
   std::vector<double> values;
   std::string rows;

@@ -200,7 +200,7 @@ struct Panel {
 bool one_experiment(const std::vector<Result>& results) {
   std::set<ResultKind> kinds;
   for (const Result& r : results)
-    if (r.get("title") != results[0].get("title") || !kinds.insert(r.kind).second) return false;
+    if (r.get("title") != results.front().get("title") || !kinds.insert(r.kind).second) return false;
   return true;
 }
 
@@ -254,7 +254,7 @@ Panel panel_of(const std::vector<Result>& results, const std::vector<std::string
   }
   if (xs.empty()) throw Error(fmt::format("{}: has no finite value of '{}' to draw", settings::join(files), name));
 
-  panel.along = results[0].axis;
+  panel.along = results.front().axis;
   for (std::size_t r = 1; r < results.size(); ++r)
     if (results[r].axis != results.front().axis)
       throw Error(fmt::format("{}: runs along {}, and {} along {}: they have no axis in common", files[r],
@@ -534,12 +534,12 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                           const FigureOptions& options, const std::string& ending) {
   if (results.empty()) throw Error("plot: no results given");
   std::vector<std::string> observables = options.observables;
-  const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results[0]);
+  const bool one_step = observables.empty() && results.size() == 1 && is_one_step(results.front());
   if (observables.empty()) {
     if (results.front().observables.empty())
       throw Error((options.files.empty() ? labels : options.files).front() + ": has no observables to draw");
     observables.push_back(telling_observable(results.front()));
-    for (const Level& level : results.size() == 1 ? levels_of(results[0]) : std::vector<Level>{})
+    for (const Level& level : results.size() == 1 ? levels_of(results.front()) : std::vector<Level>{})
       if (std::find(observables.begin(), observables.end(), level.observable) == observables.end())
         observables.push_back(level.observable);
   }
@@ -556,7 +556,7 @@ std::string figure_script(const std::vector<Result>& results, const std::vector<
                        title.empty() ? "" : " title " + plain(title) + " noenhanced");
   else if (!title.empty())
     out += "set title " + plain(title) + " noenhanced offset 0,-0.3\n";
-  if (one_step) return out + step_panel(results[0]);
+  if (one_step) return out + step_panel(results.front());
   for (std::size_t i = 0; i < observables.size(); ++i)
     out += panel_script(panel_of(results, labels, observables[i], options), i);
   return out + (several ? "unset multiplot\n" : "");

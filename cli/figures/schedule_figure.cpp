@@ -56,7 +56,7 @@ std::string curves_panel(const std::vector<DrawnCurve>& curves, const std::strin
                          bool log_if_wide) {
   std::vector<double> shown, decisive;
   std::string out;
-  const std::vector<std::size_t> steps = drawn_steps(curves[0].y.size());
+  const std::vector<std::size_t> steps = drawn_steps(curves.front().y.size());
   for (std::size_t c = 0; c < curves.size(); ++c) {
     out += fmt::format("${}{} << EOD\n", block, c);
     for (const std::size_t k : steps) {

@@ -27,7 +27,7 @@ struct MeanRun {
 
 MeanRun mean_run(const std::vector<const LossCurve*>& runs, bool has_noise) {
   MeanRun out;
-  for (const double step : runs[0]->step) {
+  for (const double step : runs.front()->step) {
     double loss = 0, rate = 0, noise = 0;
     std::size_t there = 0;
     for (const LossCurve* run : runs) {

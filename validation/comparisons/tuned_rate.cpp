@@ -14,9 +14,9 @@ TunedRate tune_rate(const std::function<double(double)>& loss, double from, doub
   scan.highest = scan.high + widened;
   scan.finest = 0.005;
   // Losses go over decades: their logarithm, of either sign.
-  constexpr double least_log = 750, beyond = 1500;
-  scan.lost = beyond;
-  scan.enough = -beyond;
+  constexpr double least_log = 750;
+  scan.lost = 2 * least_log;
+  scan.enough = -2 * least_log;
   const auto scaled = [&](double value) {
     if (value == 0 || !(std::abs(value) < infinity)) return value == 0 ? 0 : scan.lost;
     return std::copysign(std::log(std::abs(value)) + least_log, value);

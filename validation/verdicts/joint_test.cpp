@@ -165,7 +165,8 @@ double JointTest::excess(const OpenSkewness& open, double critical_z) const {
 }
 
 double JointTest::detectable_along(std::vector<double> unit) const {
-  if (!(*std::ranges::max_element(unit) > 0)) return infinity;
+  const double largest = *std::ranges::max_element(unit);
+  if (!(largest > 0)) return infinity;
   const double critical_z = critical();
   std::vector<double> lost(unit.size(), 0.0), shift(unit.size());
   for (std::size_t c = 0; c < unit.size(); ++c)
@@ -174,8 +175,9 @@ double JointTest::detectable_along(std::vector<double> unit) const {
     for (std::size_t c = 0; c < unit.size(); ++c) shift[c] = std::max(0.0, discrepancy * unit[c] - lost[c]);
     return law_.exceedance(shift, critical_z) >= options_.power;
   };
-  double high = 1;
-  while (!detected(high)) high *= 2;
+  double high = 1 / largest;
+  for (; !detected(high); high *= 2)
+    if (std::isinf(high)) return infinity;
   return numerics::threshold(detected, 0, high, 1e-6);
 }
 

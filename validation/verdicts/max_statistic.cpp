@@ -44,7 +44,7 @@ void normalize(std::span<double> x) {
 
 /// Columns of unit length whose inner products are the sample's correlations; few rows.
 Matrix correlation_root(std::span<const std::span<const double>> cells) {
-  const std::size_t all = cells[0].size();
+  const std::size_t all = cells.front().size();
   const std::size_t used = cells.size() > largest_rank ? std::min(all, largest_rank) : all;
   Matrix y(used, cells.size());
   for (std::size_t c = 0; c < cells.size(); ++c) {

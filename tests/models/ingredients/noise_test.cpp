@@ -342,7 +342,7 @@ TEST_CASE("a kurtosis knows no scale, however small or large") {
   using namespace models::ingredients;
   for (const double s : {1e-140, 1e-80, 1.0, 1e80, 1e140}) {
     CAPTURE(s);
-    const auto check = [s](std::shared_ptr<const Noise> noise, double kurtosis) {
+    const auto check = [](std::shared_ptr<const Noise> noise, double kurtosis) {
       CAPTURE(noise->name());
       CHECK(noise->kurtosis() == Approx(kurtosis).epsilon(1e-13));
       // A normal part of three times the variance: of the excess a sixteenth is left.

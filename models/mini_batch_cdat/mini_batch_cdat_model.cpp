@@ -38,12 +38,15 @@ Tuner tuner_of(const settings::Table& table) {
 class CdatProblem final : public Problem {
  public:
   /// \param by_dimensions  the curves are judged by their extrapolation in d
-  CdatProblem(Regression problem, Tuner tuner, Time time, bool rows, bool by_dimensions = false)
+  /// \param error_allowed  what error of theirs is accepted is said
+  CdatProblem(Regression problem, Tuner tuner, Time time, bool rows, bool by_dimensions = false,
+              bool error_allowed = false)
       : problem_(problem),
         tuner_(std::move(tuner)),
         time_(std::move(time)),
         rows_(rows),
-        by_dimensions_(by_dimensions) {}
+        by_dimensions_(by_dimensions),
+        error_allowed_(error_allowed) {}
 
   Trajectory solve() const override {
     Recorder recorder(problem_.excess + problem_.noise);
@@ -77,9 +80,9 @@ class CdatProblem final : public Problem {
   std::vector<Prediction> predictions() const override {
     const Trajectory theory = solve();
     std::vector<Prediction> out;
-    if (std::isinf(problem_.batch)) return out;  // nothing fluctuates: the curves are judged
+    if (std::isinf(problem_.batch) || !withheld(theory).empty())
+      return out;  // of inf nothing fluctuates: judged are curves
     if (problem_.dimension < large_dimension || theory.diverged_at || !(theory.columns[0].value.back() > 0)) return out;
-    if (!normalised() && !(mean_field_error(theory.columns[0].value.back()) <= claimed / 2)) return out;
     Prediction end;
     end.name = "excess_at_end";
     end.statement = "P follows the recursion of means, to O(1/d)";
@@ -100,8 +103,14 @@ class CdatProblem final : public Problem {
   }
   Trajectory reference() const override {
     Trajectory out = solve();
-    if (!by_dimensions_ && !predictions().empty())
-      for (Column& column : out.columns) column.valid_from = infinity;
+    if (!by_dimensions_) {
+      const std::string why = error_allowed_ ? "" : withheld(out);
+      if (!why.empty())
+        out.warnings.push_back("shown, not judged: " + why +
+                               "; verdict.allowed says what error is accepted, verdict.dimensions judges the limit");
+      if (!why.empty() || !predictions().empty())
+        for (Column& column : out.columns) column.valid_from = infinity;
+    }
     // Where eta lambda is next to 1 one eigenvalue is learned in a step: what is left is the rounding of 1 - eta lambda.
     const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(problem_.excess), 1);
     const bool population = std::isinf(problem_.batch);  // its eigenvalue is 1
@@ -138,6 +147,19 @@ class CdatProblem final : public Problem {
   }
 
  private:
+  /// Why an approximate recursion claims nothing; empty: it is exact, or claims its end.
+  std::string withheld(const Trajectory& theory) const {
+    const double end = theory.columns[0].value.back();
+    if (theory.exact || (problem_.excess == 0 && problem_.noise == 0)) return "";
+    constexpr const char* cost = "taking the rate for that of the means of n and d costs ";
+    if (problem_.dimension < large_dimension)
+      return fmt::format("{}O(1/d), more than is claimed below d = {}", cost, large_dimension);
+    if (theory.diverged_at) return "the recursion of means diverges, and few runs need do as it does";
+    if (const double error = end > 0 ? mean_field_error(end) : infinity; !(error <= claimed / 2))
+      return cost + (error < 1 ? fmt::format("some {:.2g}% of P at the end", 100 * error)
+                               : "as much as P at the end, or more");
+    return "";
+  }
   /// Whether P stays where the rate is the rule's own, which an epsilon or eta_max make another than sigma n/d.
   bool stays(double P) const {
     const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(P), 1);
@@ -206,7 +228,7 @@ class CdatProblem final : public Problem {
   Regression problem_;
   Tuner tuner_;
   Time time_;
-  bool rows_, by_dimensions_;
+  bool rows_, by_dimensions_, error_allowed_;
 };
 
 const std::vector<settings::Parameter>& data_keys() {
@@ -257,8 +279,9 @@ std::unique_ptr<Problem> build(const Experiment& experiment, std::span<const set
   const bool rows = run_section().from(run).rows;
   if (rows && static_cast<double>(problem.dimension) * problem.batch > 1e8)
     throw run.error("sampler", "rows takes dimension times batch numbers, at most 1e8; use plane");
-  return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows,
-                                       table.table_or_empty("verdict").has("dimensions"));
+  const settings::Table verdict = table.table_or_empty("verdict");
+  return std::make_unique<CdatProblem>(problem, tuner_of(table), experiment.time, rows, verdict.has("dimensions"),
+                                       verdict.has("allowed"));
 }
 
 /// P after `steps` steps: the theory, or the mean over `replicas` runs.

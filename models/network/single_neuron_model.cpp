@@ -34,12 +34,14 @@ using settings::Parameter;
 constexpr const char* page = "docs/theory/curvature-dynamics.md, section 5.3";
 /// Examples per parameter from which on a batch's step is taken for the population's, and what is claimed then.
 constexpr double large_batch = 1000, claimed = 0.05;
-/// Examples within 3/beta of the kink below which a mean of tr NME is that of a few rare ones: its spread over runs is no
-/// guide to its error.
+/// Examples within 3 widths of a bend below which a mean of what is there alone (phi'', and phi' of erf) is that of a few rare ones: its
+/// spread over runs is no guide to its error.
 constexpr double fewest_at_kink = 20;
 /// Distance from the population's path, relative, beyond which a mean over runs is not taken for what is there: it is off by some
 /// times the square.
 constexpr double near_the_path = 0.1;
+/// Loss over the size of its terms below which its digits, and those of tr NME, are not all known.
+constexpr double smallest_loss = 1e-9;
 /// Numbers that a batch may take.
 constexpr double most_numbers = 1e8;
 
@@ -54,12 +56,14 @@ struct NeuronProblem {
   Time time;
 
   double dimension() const { return static_cast<double>(start.size()); }
-  /// Whether so many examples at the start see what phi'' is.
-  bool see_kink(std::size_t drawn) const {
-    if (kind != NeuronKind::beta_gelu) return true;
-    const double length = std::sqrt(numerics::squared_norm_in_order(start));
-    return static_cast<double>(drawn) * std::min(1.0, 6 / (std::sqrt(2 * pi) * beta * length)) >= fewest_at_kink;
+  /// Whether so many examples see what phi'' is at such a |w|.
+  bool see_kink(std::size_t drawn, double length) const {
+    if (kind == NeuronKind::relu || kind == NeuronKind::relu_true) return true;
+    const double width = 1 / ((kind == NeuronKind::erf ? 1 : beta) * length);  // of w.x/|w|
+    return static_cast<double>(drawn) * std::min(1.0, 6 * width / std::sqrt(2 * pi)) >= fewest_at_kink;
   }
+  /// Of erf phi' is there, too.
+  bool see_slope(std::size_t drawn, double length) const { return kind != NeuronKind::erf || see_kink(drawn, length); }
   double rate_at(std::uint64_t step) const { return learning_rate * schedule->at(static_cast<double>(step)); }
   double scale() const {
     NeuronLoss neuron(kind, teacher, beta);
@@ -312,17 +316,21 @@ class NeuronExperiment final : public Problem {
       else if (value.front() != 0)
         out.push_back(claim(theory, name, true, 0));
     };
-    add("loss", true);
-    add("ggn_trace", true);
-    if (p.see_kink(p.examples)) add("nme_trace", true);
+    const std::vector<double>& lengths = theory.find("weight_norm")->value;
+    const double first = lengths.front(), longest = *std::ranges::max_element(lengths);
+    NeuronLoss at_start(p.kind, p.teacher, p.beta);
+    const bool apart = at_start.move_to(p.start) > smallest_loss * at_start.size_of_terms();
+    if (apart) add("loss", true);
+    if (p.see_slope(p.examples, first)) add("ggn_trace", true);
+    if (apart && p.see_kink(p.examples, first)) add("nme_trace", true);
     const bool goes_by_kink = p.rule.kind == UpdateKind::penalty && p.rule.part != CurvaturePart::gauss_newton;
     if (theory.diverged_at || static_cast<double>(p.batch) < large_batch * p.dimension() ||
-        (goes_by_kink && !p.see_kink(p.batch)))
+        !p.see_slope(p.batch, longest) || (goes_by_kink && !p.see_kink(p.batch, longest)))
       return out;
     const Distance distance = distance_of_runs(p);
     if (!(distance.weights <= near_the_path)) return out;
     add("weight_norm", false);
-    if (p.see_kink(p.examples) && distance.hessian <= near_the_path) add("hessian_trace", false);
+    if (p.see_kink(p.examples, lengths.back()) && distance.hessian <= near_the_path) add("hessian_trace", false);
     return out;
   }
   std::unique_ptr<Simulation> simulate() const override {

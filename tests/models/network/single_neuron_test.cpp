@@ -1,6 +1,7 @@
 // Model single-neuron: the population's runs against the reference values of docs/theory/curvature-dynamics.md, section 5.3,
 // drawn examples against it, findings, and every bad input.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <array>
 #include <cmath>
@@ -168,11 +169,43 @@ TEST_CASE("claims: the start exactly, the end at large batches alone") {
     return names("batch = 5000\n" + more, std::string("activation = 'beta-gelu'\nbeta = ") + beta + "\n");
   };
   CHECK(gelu("1340", "").find("nme_trace_at_start weight_norm_at_end hessian_trace_at_end") != std::string::npos);
-  CHECK(gelu("1370", "") == "loss_at_start ggn_trace_at_start weight_norm_at_end ");
+  // The end is at a |w| of its own: w* has 0.9.
+  CHECK(gelu("1370", "").find("nme_trace_at_start") == std::string::npos);
+  CHECK(gelu("4000", "") == "loss_at_start ggn_trace_at_start weight_norm_at_end ");
+  // A long erf neuron is a step: GGN and NME are where |w.x| < 3; 10000 (6/(|w| sqrt(2 pi))) = 20 at |w| = 1197.
+  const auto erf = [&](const char* length) {
+    std::string out;
+    const std::string start = std::string("[") + length + ", 0, 0, 0, 0]";
+    for (const auto& p : prepare(experiment("activation = 'erf'\n", "batch = 5000\n", start))->predictions())
+      out += p.name + " ";
+    return out;
+  };
+  CHECK(erf("1190").find("loss_at_start ggn_trace_at_start nme_trace_at_start") == 0);
+  CHECK(erf("1190").find("end") == std::string::npos);  // a batch of 5000 sees it below 598
+  CHECK(erf("590").find("end") != std::string::npos);
+  CHECK(erf("1200") == "loss_at_start ");
   const std::string penalty = "kind = 'gradient-penalty'\nrho = 1\n";
   CHECK(gelu("670", penalty).find("weight_norm_at_end") != std::string::npos);
   CHECK(gelu("690", penalty) == "loss_at_start ggn_trace_at_start nme_trace_at_start ");
   CHECK(gelu("690", penalty + "part = 'gauss-newton'\n").find("weight_norm_at_end") != std::string::npos);
+}
+
+TEST_CASE("next to the teacher a neuron's loss is the rounding of its terms, and is not claimed") {
+  // To second order in w - w* = (delta, 0, ...) the loss is delta^2/2 E phi'^2 x_1^2 > 0.
+  const auto at = [](double delta, const char* phi) {
+    return prepare(experiment(phi, "", fmt::format("[{:.17g}, -0.4, 0.6, 0, 0.2]", .5 + delta)));
+  };
+  for (const char* phi : {"activation = 'erf'\n", "activation = 'relu'\n", "activation = 'beta-gelu'\nbeta = 30\n"}) {
+    const auto names = [&](double delta) {
+      std::string out;
+      for (const auto& p : at(delta, phi)->predictions()) out += p.name + " ";
+      return out;
+    };
+    for (const double delta : {0.0, 1e-10, -1e-10})
+      CHECK(names(delta) == "ggn_trace_at_start weight_norm_at_end hessian_trace_at_end ");
+    CHECK(names(1e-3).find("loss_at_start ggn_trace_at_start ") == 0);
+    for (const double delta : {0.0, 1e-10, -1e-10}) CHECK(at(delta, phi)->solve().find("loss")->value.front() >= 0);
+  }
 }
 
 TEST_CASE("nothing is claimed of an end that batches do not lead to") {

@@ -316,7 +316,11 @@ class NetworkExperiment final : public Problem {
   Trajectory reference() const override {
     Trajectory out;
     out.method = "predictions about whole runs, no trajectory";
-    if (!central_flow_) return out;
+    if (!central_flow_) {
+      if (const std::string why = edge_unclaimed(*problem_); !why.empty())
+        out.warnings.push_back("no edge is claimed: " + why);
+      return out;
+    }
     if (!problem_->shared_start)
       throw std::invalid_argument(
           "monte_carlo.shared_start: the central flow is of the start of replica 0; set it to true, for all runs to "

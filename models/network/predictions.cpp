@@ -1,6 +1,8 @@
 // Built at -O1: nothing here takes time.
 #include "models/network/predictions.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <string>
@@ -143,12 +145,48 @@ Prediction no_neglected_trace() {
   return out;
 }
 
-/// Whether there are weights enough for the examples, and examples enough that runs do not learn them at the edge: with fewer the
-/// medians of gradient descent were 2.21 (4 weights, 12 examples) and 1.8 to 1.97 (2 to 8 examples).
-bool can_be_learned(const NetworkProblem& problem) {
+/// Why no edge of full batches at a constant rate is claimed; empty: it is. Examples enough, that runs do not learn them at the
+/// edge, and weights enough for the examples: with fewer the medians of gradient descent were 1.8 to 1.97 (2 to 8 examples) and
+/// 2.21 (4 weights, 12 examples).
+std::string no_plateau(const NetworkProblem& problem) {
   constexpr std::size_t fewest_examples = 16;
   const auto& network = *problem.network;
-  return problem.examples() >= fewest_examples && network.parameters() >= problem.examples() * network.outputs();
+  if (!problem.schedule->constant()) return "the rate changes along the run";
+  if (!problem.has_ascent() && problem.rule.kind != UpdateKind::plain)
+    return "what the update draws moves runs about it";
+  if (problem.rule.every != 1 || problem.rule.preconditioned)
+    return "the ascent is preconditioned, or not there at every step";
+  if (!comes_to_rest(problem.rule.base))
+    return "a base that remembers so many gradients, or moves its scale so fast, does not come to rest at it";
+  if (problem.examples() < fewest_examples)
+    return fmt::format("{} examples, fewer than {}, are learned before runs come to rest at it", problem.examples(),
+                       fewest_examples);
+  if (network.parameters() < problem.examples() * network.outputs())
+    return "there are fewer parameters than targets, which cannot all be learned";
+  return "";
+}
+
+/// The same of CDAT on edge.
+std::string not_on_edge(const NetworkProblem& problem) {
+  const ingredients::GreedyMultiple greedy = problem.rate->greedy_multiple();
+  if (!greedy.on_edge() || problem.rate->multiplier != 1 || !problem.schedule->constant())
+    return "of rules it is that of cdat with sigma = 2, without a schedule or a multiplier";
+  if (problem.rule.kind != UpdateKind::plain)
+    return "under a rule it is that of updates without ascent, penalty or noise";
+  if (!is_held(problem.rule.base, greedy.averaged)) return "a base that moves its scale so fast is not held there";
+  return "";
+}
+
+/// And of mini-batches.
+std::string no_norm(const NetworkProblem& problem) {
+  const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
+  if (problem.rate || !problem.schedule->constant()) return "on mini-batches it is that of a constant rate";
+  if (problem.rule.kind != UpdateKind::plain || !problem.rule.base.plain())
+    return "on mini-batches it is that of plain descent";
+  if (share > small_batch) return "on mini-batches it is that of at most a quarter of the examples a step";
+  if (!problem.kernel_norms)
+    return "on mini-batches it is that of the kernel norm (monte_carlo.kernel_norm), of one output";
+  return "";
 }
 
 /// Whether eta lambda has passed 2 and come back below it before the last quarter.
@@ -175,21 +213,19 @@ std::vector<Prediction> central_flow_claims(const Trajectory& flow) {
   return out;
 }
 
+std::string edge_unclaimed(const NetworkProblem& problem) {
+  if (problem.loss.kind != ingredients::networks::LossKind::squared)
+    return "the curvature of this loss vanishes as examples are learned";
+  if (!problem.full_batch()) return no_norm(problem);
+  return problem.rate ? not_on_edge(problem) : no_plateau(problem);
+}
+
 std::vector<Prediction> network_predictions(const NetworkProblem& problem) {
   std::vector<Prediction> out;
-  const bool squared = problem.loss.kind == ingredients::networks::LossKind::squared;
-  const bool constant = problem.schedule->constant() && !problem.rate;
-  const bool deterministic = problem.has_ascent() || problem.rule.kind == UpdateKind::plain;
-  const bool simple = problem.rule.every == 1 && !problem.rule.preconditioned && comes_to_rest(problem.rule.base);
-  const bool base = problem.rule.kind == UpdateKind::plain, plain = base && problem.rule.base.plain();
-  if (squared && constant && deterministic && simple && problem.full_batch() && can_be_learned(problem))
-    out.push_back(full_batch(problem));
-  const auto greedy = problem.rate ? problem.rate->greedy_multiple() : ingredients::GreedyMultiple{};
-  if (squared && base && problem.full_batch() && problem.rate && greedy.on_edge() && problem.schedule->constant() &&
-      problem.rate->multiplier == 1 && is_held(problem.rule.base, greedy.averaged))
-    out.push_back(on_edge(plain));
-  const double share = static_cast<double>(problem.batch) / static_cast<double>(problem.examples());
-  if (squared && constant && problem.kernel_norms && plain && share <= small_batch) out.push_back(small_batches());
+  if (edge_unclaimed(problem).empty())
+    out.push_back(!problem.full_batch() ? small_batches()
+                  : problem.rate        ? on_edge(problem.rule.base.plain())
+                                        : full_batch(problem));
   const auto& layers = problem.network->architecture().layers;
   const bool bent = std::ranges::any_of(layers, [](const auto& l) { return !l.activation.piecewise_linear(); });
   if (!bent && problem.traces == Traces::exact) out.push_back(no_neglected_trace());

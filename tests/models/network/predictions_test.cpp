@@ -82,7 +82,12 @@ TEST_CASE("networks hold the edge of what their optimizer knows of the Hessian")
 TEST_CASE("networks: what is claimed depends on what is run") {
   const auto names = [](const std::string& text) {
     std::string out;
-    for (const models::Prediction& p : prepare(text)->predictions()) out += p.name + " ";
+    const auto problem = prepare(text);
+    for (const models::Prediction& p : problem->predictions()) out += p.name + " ";
+    // Where there is no edge it is said why.
+    const auto warnings = problem->reference().warnings;
+    CHECK(warnings.empty() == !out.empty());
+    for (const std::string& w : warnings) CHECK(w.find("no edge is claimed: ") == 0);
     return out;
   };
   CHECK(names(experiment("kind = 'gd'\n")) == "edge_plateau ");
@@ -138,10 +143,15 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   CHECK(names(relu) == "edge_plateau nme_vanishes ");
   // Few examples are learned as their edge is reached: medians of 1.80(10), 1.92(9) and 1.97(1) for 2, 4 and 8 of them, 2.00 for 16.
   // Fewer weights than examples keep an oscillation: 2.211(4) of four weights. 16 inputs and one output, [1]: 19 weights.
-  const auto few = [&](int examples, const char* hidden) {
-    return names("model = 'network'\n[time]\nsteps = 100\n[data]\ninputs = 16\nexamples = " + std::to_string(examples) +
-                 "\n[network]\nhidden = " + hidden + "\n[optimizer]\nkind = 'gd'\nlearning_rate = 0.8\n");
+  const auto of_few = [](int examples, const char* hidden) {
+    return "model = 'network'\n[time]\nsteps = 100\n[data]\ninputs = 16\nexamples = " + std::to_string(examples) +
+           "\n[network]\nhidden = " + hidden + "\n[optimizer]\nkind = 'gd'\nlearning_rate = 0.8\n";
   };
+  const auto few = [&](int examples, const char* hidden) { return names(of_few(examples, hidden)); };
+  CHECK(prepare(of_few(15, "[8]"))->reference().warnings.at(0).find("15 examples, fewer than 16, are learned") !=
+        std::string::npos);
+  CHECK(prepare(of_few(20, "[1]"))->reference().warnings.at(0).find("fewer parameters than targets") !=
+        std::string::npos);
   CHECK(few(15, "[8]").empty());
   CHECK(few(16, "[8]") == "edge_plateau ");
   CHECK(few(19, "[1]") == "edge_plateau ");

@@ -34,6 +34,9 @@ class CentralFlow {
   /// Turns a step of the play about the edge that X is the mean of, sqrt(2 eps)/(2 pi) at eps = eta^2 |grad (w'H w)|^2/(2 |w|^2)
   /// along the largest w: the small closed orbit of the normal form. 0 without an oscillation.
   double turns();
+  /// What the orders beyond the third add to the curvature along the largest w, in units of 2/eta:
+  /// eta |g(theta + w) - g(theta - w) - 2 H w|/(4 |w|). 0 without an oscillation.
+  double beyond_cubic();
   /// The time average of a function of the parameters, f(mean) + sum_k ((f(mean + w_k) + f(mean - w_k))/2 - f(mean)):
   /// exact to second order in the oscillation, and for one direction of a 2-cycle.
   double average(const std::function<double(std::span<const double>)>& f) const;
@@ -52,6 +55,10 @@ class CentralFlow {
   std::vector<std::vector<double>> oscillation_;
 };
 
+/// The part by which the mean square of an oscillation can differ from what holds the edge, after so many turns from `start` times
+/// that size, p = start^2 (section 8): sqrt((p - 1 - log p)/2)/(pi turns).
+double unsettled_part(double turns, double start);
+
 /// A function of the parameters whose time average is recorded.
 struct AveragedReading {
   Observable observable;
@@ -64,10 +71,10 @@ struct AveragedReading {
 Trajectory follow_central_flow(CurvedObjective& objective, std::span<const double> start, double learning_rate,
                                const Time& time, const std::vector<AveragedReading>& readings);
 /// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the mean of `loss` over all
-/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters, or the
-/// oscillation has not turned once about it while half of the loss after it falls (`turns` of the report): a late burst then;
-/// or where descent begun on the flow at its edge, displaced by its oscillation or a tenth of it to either side, has a loss
-/// below .7 or above 1.4 times the flow's (`descent_least`, `descent_most`): it leaves the flow.
+/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters, where the
+/// report's `unsettled` is above .1 (a late burst then), or where descent begun on the flow at its edge, displaced to
+/// either side by its oscillation, a tenth or a hundredth of it or as far as descent itself then is, has a loss below .7 or above 1.4 times the flow's (`descent_least`,
+/// `descent_most`): it leaves the flow.
 std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
 
 }  // namespace edgewise::models::ingredients

@@ -121,6 +121,8 @@ TEST_CASE("one parameter at rest: x^2 = 2 m/9, J^2 = 2 + m/3") {
   CentralFlow flow(objective, std::vector<double>{0}, 1);
   for (int k = 0; k < 60; ++k) flow.step();
   CHECK(flow.mean_square() == Approx(2 * m / 9).epsilon(1e-8));
+  // The fourth derivative, 3, adds x^2/2 to the curvature, 2: in its units a quarter of x^2.
+  CHECK(flow.beyond_cubic() == Approx(m / 18).epsilon(1e-8));
   CHECK(std::pow(std::sqrt(u) + flow.mean()[0], 2) == Approx(2 + m / 3).epsilon(1e-9));
 }
 
@@ -220,6 +222,9 @@ TEST_CASE("the central flow counts its turns about the edge, and claims nothing 
     CHECK(found->second == Approx(turns).epsilon(.02));
     CHECK(problem->predictions().empty() == (turns < 1));
     CHECK(theory.warnings.empty() == (turns > 1));
+    const auto unsettled = std::ranges::find(theory.report, "unsettled", &std::pair<std::string, double>::first);
+    REQUIRE(unsettled != theory.report.end());
+    CHECK((unsettled->second > .1) == (turns < 1));
   }
 }
 
@@ -336,8 +341,68 @@ TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is 
   const auto turns_found = std::ranges::find(found.report, "turns", &std::pair<std::string, double>::first);
   REQUIRE(turns_found != found.report.end());
   CHECK(turns_found->second == Approx(turned).epsilon(1e-6));
+  const auto reported = [](models::Trajectory& of, const char* name) -> double& {
+    return std::ranges::find(of.report, name, &std::pair<std::string, double>::first)->second;
+  };
+  auto changed = found;
+  {  // Descent up to the edge, then along the flow's oscillation; and all of the gradient's third order.
+    QuadraticObjective other(sharpening_toy());
+    CentralFlow again(other, start, eta);
+    std::vector<double> now = start, before = start;
+    double along = 0, largest = 0, beyond = 0, least = INFINITY, most = 0;
+    for (std::size_t k = 1; k <= 600; ++k) {
+      again.step();
+      if (k <= edge) {
+        before = now;
+        const auto g = gradient_at(walked, now);
+        for (std::size_t i = 0; i < 3; ++i) now[i] -= eta * g[i];
+      }
+      if (k < edge) continue;
+      REQUIRE(again.oscillation().size() == 1);
+      const std::vector<double> w = again.oscillation()[0];
+      const double length = std::sqrt(numerics::squared_norm_in_order(w));
+      for (std::size_t i = 0; i < 3 && k == edge; ++i) along += (now[i] - before[i]) / 2 * w[i] / length;
+      // Descent begun on the flow, with its oscillation, parts of it, and descent's own.
+      for (const double part : {1.0, -1.0, .1, -.1, .01, -.01, along / length, -along / length}) {
+        if (k > edge) break;
+        std::vector<double> from = again.mean();
+        for (std::size_t i = 0; i < 3; ++i) from[i] += part * w[i];
+        double lost = 0;
+        for (std::size_t j = edge; j <= 600; ++j) {
+          lost += loss(from);
+          const auto g = gradient_at(walked, from);
+          for (std::size_t i = 0; i < 3; ++i) from[i] -= eta * g[i];
+        }
+        least = std::min(least, lost / all);
+        most = std::max(most, lost / all);
+      }
+      if (k < edge + 6) largest = std::max(largest, length);
+      std::vector<double> at[4];  // the mean and 1, -1, 2, -2 times w
+      for (const int side : {0, 1, 2, 3}) {
+        at[side] = again.mean();
+        for (std::size_t i = 0; i < 3; ++i) at[side][i] += (side < 2 ? 1 : 2) * (side % 2 == 0 ? 1 : -1) * w[i];
+        at[side] = gradient_at(walked, at[side]);
+      }
+      double third = 0;
+      for (std::size_t i = 0; i < 3; ++i)
+        third += std::pow((at[2][i] - at[3][i] - 2 * at[0][i] + 2 * at[1][i]) / 12, 2);
+      beyond += losses[k] * eta / 2 * std::sqrt(third) / length;
+    }
+    const double p = std::pow(along / largest, 2);
+    CHECK(reported(changed, "descent_least") == Approx(least).epsilon(1e-6));
+    CHECK(reported(changed, "descent_most") == Approx(most).epsilon(1e-6));
+    CHECK(most - least > .01);
+    CHECK(reported(changed, "unsettled") ==
+          Approx(std::sqrt((p - 1 - std::log(p)) / 2) / (M_PI * turned)).epsilon(1e-4));
+    CHECK(reported(changed, "beyond_cubic") == Approx(beyond / all).epsilon(1e-3));
+  }
   const auto claimed = models::ingredients::central_flow_predictions(found, 0.6, 1.5);
   REQUIRE(claimed.size() == 1);
+  for (const double unsettled : {.101, .099, double(NAN)}) {
+    changed = found;
+    reported(changed, "unsettled") = unsettled;
+    CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5).size() == (unsettled < .1 ? 1 : 0));
+  }
   // The first record at the edge is that of step 150 or before; the windows after it are averaged.
   const std::size_t record = held[3] > 0 ? 1 : 2;
   REQUIRE(held[150] > 0);
@@ -390,6 +455,29 @@ TEST_CASE("turns about the edge: eta |grad (w'H w)|/(2 pi |w|), by differences o
     slope += std::pow((along[1] - along[0]) / 2e-4, 2);
   }
   CHECK(flow.turns() == Approx(eta * std::sqrt(slope / numerics::squared_norm_in_order(w)) / (2 * M_PI)).epsilon(1e-5));
+}
+
+TEST_CASE("what has not settled of the mean square: the normal form's own mean never misses by more") {
+  // p' = (1 + Y)^2 p, Y' = Y + eps (1 - p) from Y = 0, over more than a period.
+  constexpr double eps = 1e-6;
+  for (const double start : {.03, .3, .8}) {
+    double p = start * start, y = 0, sum = 0, missed = 0;
+    for (int k = 0; k < 9000; ++k) {
+      sum += p;
+      const double now = (1 + y) * (1 + y) * p;
+      y += eps * (1 - p);
+      p = now;
+      missed = std::max(missed, std::abs(sum - (k + 1)));
+    }
+    // Over K steps the mean of p is 1 to missed/K.
+    const double K = 1000, turns = K * std::sqrt(2 * eps) / (2 * M_PI);
+    CAPTURE(start);
+    CHECK(models::ingredients::unsettled_part(turns, start) == Approx(missed / K).epsilon(.01));
+  }
+  CHECK(models::ingredients::unsettled_part(0, .1) == INFINITY);
+  CHECK(models::ingredients::unsettled_part(3, 0) == INFINITY);
+  CHECK(models::ingredients::unsettled_part(3, NAN) == INFINITY);
+  CHECK(models::ingredients::unsettled_part(3, 1) == 0);
 }
 
 TEST_CASE("where the edge cannot be held the flow ends, and claims nothing") {

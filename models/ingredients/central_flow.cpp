@@ -31,8 +31,10 @@ constexpr std::size_t small = 128;
 /// fourth order.
 constexpr double difference = 1e-3;
 
-/// By how much the mean square of the oscillation can miss what the flow takes it for.
-constexpr double most_unsettled = 0.1;
+/// By how much the mean square of the oscillation can miss what the flow takes it for; a claim is wider by that.
+constexpr double most_unsettled = 0.6;
+/// Of the oscillation about its edge while half of the loss falls, where a claim is not widened.
+constexpr double fewest_turns = 1;
 /// Of descent begun on the flow at its edge, over the flow's loss from there on: outside, descent leaves the flow.
 constexpr double least_followed = 0.7, most_followed = 1.4;
 /// In parts of the flow's own oscillation: its size is reached from almost nothing, from either side.
@@ -387,16 +389,21 @@ Trajectory follow_central_flow(CurvedObjective& objective, std::span<const doubl
   return out;
 }
 
-std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high) {
+std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high, bool widened) {
   const auto& held = flow.find("oscillation")->value;
   const auto first =
       static_cast<std::size_t>(std::ranges::find_if(held, [](double x) { return x > 0; }) - held.begin());
   if (flow.diverged_at || flow.valid_until || first == held.size() || !(flow.steps[first] <= 0.75 * flow.steps.back()))
     return {};
-  for (const auto& [name, value] : flow.report)
-    if ((name == "unsettled" && !(value <= most_unsettled)) || (name == "descent_least" && value < least_followed) ||
-        (name == "descent_most" && value > most_followed))
+  double unsettled = infinity, turns = 0;
+  for (const auto& [name, value] : flow.report) {
+    if (name == "unsettled") unsettled = value;
+    if (name == "turns") turns = value;
+    if ((name == "descent_least" && value < least_followed) || (name == "descent_most" && value > most_followed))
       return {};
+  }
+  if (widened ? !(unsettled <= most_unsettled) : turns < fewest_turns) return {};
+  const double wider = widened ? 1 + unsettled : 1;
   // Over windows after the first at the edge.
   const auto mean_of = [first](std::span<const double> steps, std::span<const double> means) {
     double sum = 0;
@@ -413,8 +420,8 @@ std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double 
   out.runs = "did not diverge";
   out.observable = "mean_loss";
   out.nominal = own;
-  out.low = low * own;
-  out.high = high * own;
+  out.low = low / wider * own;
+  out.high = high * wider * own;
   out.statistic = [mean_of](const RecordedReplica& run) -> std::optional<double> {
     if (run.diverged) return std::nullopt;
     return mean_of(run.steps, run.values("mean_loss"));

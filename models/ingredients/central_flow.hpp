@@ -71,10 +71,11 @@ struct AveragedReading {
 Trajectory follow_central_flow(CurvedObjective& objective, std::span<const double> start, double learning_rate,
                                const Time& time, const std::vector<AveragedReading>& readings);
 /// What it claims of runs, from the step on at which it reaches its edge: `central_loss`, the mean of `loss` over all
-/// steps, between `low` and `high` times its own. None where the edge is not reached in the first three quarters, where the
-/// report's `unsettled` is above .1 (a late burst then), or where descent begun on the flow at its edge, displaced to
-/// either side by its oscillation, a tenth or a hundredth of it or as far as descent itself then is, has a loss below .7 or above 1.4 times the flow's (`descent_least`,
-/// `descent_most`): it leaves the flow.
-std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high);
+/// steps, between `low` and `high` times its own, `widened` by 1 + u to either side, u the report's `unsettled`. None where the edge is
+/// not reached in the first three quarters, where u is above .6 (a late burst then; of a claim that is not widened, where `turns`
+/// is below 1), or where descent begun on the flow at its edge, displaced to either side by its oscillation, a tenth or a hundredth
+/// of it or as far as descent itself then is, has a loss below .7 or above 1.4 times the flow's (`descent_least`, `descent_most`):
+/// it leaves the flow.
+std::vector<Prediction> central_flow_predictions(const Trajectory& flow, double low, double high, bool widened = false);
 
 }  // namespace edgewise::models::ingredients

@@ -129,7 +129,7 @@ class QuadraticMapProblem final : public Problem {
   }
   std::vector<Prediction> predictions() const override {
     if (options_.method != Method::central_flow) return {};
-    return ingredients::central_flow_predictions(solve(), 0.75, 1.33);
+    return ingredients::central_flow_predictions(solve(), 0.75, 1.33, true);
   }
 
   std::vector<Finding> stability() const override {

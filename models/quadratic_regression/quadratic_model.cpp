@@ -48,7 +48,7 @@ class QuadraticExperiment final : public Problem {
   }
   std::vector<Prediction> predictions() const override {
     if (theory_.method == TheoryMethod::central_flow)
-      return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4);
+      return ingredients::central_flow_predictions(solve_quadratic(*problem_, theory_), 0.7, 1.4, true);
     if (theory_.method == TheoryMethod::linear_mean) return {};
     return theory_.method == TheoryMethod::early_time ? early_time_predictions(*problem_)
                                                       : quadratic_predictions(*problem_);

@@ -222,9 +222,6 @@ TEST_CASE("the central flow counts its turns about the edge, and claims nothing 
     CHECK(found->second == Approx(turns).epsilon(.02));
     CHECK(problem->predictions().empty() == (turns < 1));
     CHECK(theory.warnings.empty() == (turns > 1));
-    const auto unsettled = std::ranges::find(theory.report, "unsettled", &std::pair<std::string, double>::first);
-    REQUIRE(unsettled != theory.report.end());
-    CHECK((unsettled->second > .1) == (turns < 1));
   }
 }
 
@@ -398,10 +395,11 @@ TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is 
   }
   const auto claimed = models::ingredients::central_flow_predictions(found, 0.6, 1.5);
   REQUIRE(claimed.size() == 1);
-  for (const double unsettled : {.101, .099, double(NAN)}) {
+  for (const double unsettled : {.601, .599, double(NAN)}) {
     changed = found;
     reported(changed, "unsettled") = unsettled;
-    CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5).size() == (unsettled < .1 ? 1 : 0));
+    CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5, true).size() == (unsettled < .6 ? 1 : 0));
+    CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5).size() == 1);
   }
   // The first record at the edge is that of step 150 or before; the windows after it are averaged.
   const std::size_t record = held[3] > 0 ? 1 : 2;
@@ -410,8 +408,17 @@ TEST_CASE("the trajectory is the flow step by step: windows, turns, and what is 
   for (std::size_t k = time.at[record] + 1; k <= 600; ++k)
     nominal += losses[k] / static_cast<double>(600 - time.at[record]);
   CHECK(claimed[0].nominal == Approx(nominal).epsilon(1e-9));
+  const double unsettled = reported(changed = found, "unsettled");
+  CHECK(unsettled > .01);
   CHECK(claimed[0].low == Approx(0.6 * nominal).epsilon(1e-9));
   CHECK(claimed[0].high == Approx(1.5 * nominal).epsilon(1e-9));
+  const auto widened = models::ingredients::central_flow_predictions(found, 0.6, 1.5, true);
+  REQUIRE(widened.size() == 1);
+  CHECK(widened[0].low == Approx(0.6 / (1 + unsettled) * nominal).epsilon(1e-9));
+  CHECK(widened[0].high == Approx(1.5 * (1 + unsettled) * nominal).epsilon(1e-9));
+  reported(changed, "turns") = .99;
+  CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5).empty());
+  CHECK(models::ingredients::central_flow_predictions(changed, 0.6, 1.5, true).size() == 1);
   // Of a run, its own means over the same windows, each as long as it is.
   models::RecordedReplica run;
   run.steps = found.steps;

@@ -248,7 +248,7 @@ void add_cycles(ClosedFormList& table) {
 void add_central_flow(ClosedFormList& table) {
   constexpr double m = 0.12;
   const char* section = "docs/theory/curvature-dynamics.md, section 8";
-  const auto rest = [](const std::function<double(const ingredients::CentralFlow&)>& read) {
+  const auto rest = [](const std::function<double(ingredients::CentralFlow&)>& read) {
     // omega = 1: z = J^2/2 - (1 + m/2); from J^2 = 1.9.
     const double u = 1.9, z = u / 2 - 1 - m / 2;
     linear_algebra::Matrix j0(1, 1);
@@ -264,6 +264,8 @@ void add_central_flow(ClosedFormList& table) {
   table.add("central-flow-mean", "J^2 = 2 + m/3 there", section, 1e-9, [=] {
     return Pair(2 + m / 3, rest([](const auto& flow) { return std::pow(std::sqrt(1.9) + flow.mean()[0], 2); }));
   });
+  table.add("central-flow-beyond-cubic", "q = m/18 there: what the fourth order adds to the curvature", section, 1e-8,
+            [=] { return Pair(m / 18, rest([](auto& flow) { return flow.beyond_cubic(); })); });
   // J' = J (1 - z) on J and K, J != K: J^2 + JK + K^2 = 2 (2 + c) by the difference, J^2 - JK + K^2 = 2c by the sum, c = 1 + m/2.
   table.add("descent-oscillation", "x^2 = m/4 of descent's 2-cycle: JK = 2, (J - K)^2 = m", section, 1e-10, [=] {
     const auto problem = problem_of({1}, 0.95 - 1 - m / 2, {std::sqrt(1.9)});

@@ -390,14 +390,27 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem) {
 
 namespace {
 
-/// Pr(the sum is 0) of so many signs, each 0 with probability `zero`: a Fourier integral, narrow at both ends.
-double tie_of(double batch, double zero) {
-  using Rule = boost::math::quadrature::gauss_kronrod<double, 31>;
-  const auto f = [=](double t) { return std::pow(zero + (1 - zero) * std::cos(t), batch); };
-  const double narrow = std::min(pi / 2, 12 / std::sqrt(batch * (1 - zero)));
-  return (Rule::integrate(f, 0.0, narrow, 12, 1e-13) + Rule::integrate(f, narrow, pi - narrow, 12, 1e-13) +
-          Rule::integrate(f, pi - narrow, pi, 12, 1e-13)) /
-         pi;
+/// The majority of `batch` signs, each 0 with probability `zero`, by how many are not: E of its square, and of the square of
+/// that given their number.
+std::pair<double, double> majority_squares(double batch, double zero) {
+  const double mean = batch * (1 - zero), reach = 40 + 12 * std::sqrt(mean), odds = (1 - zero) / zero;
+  const double first = std::max(0.0, std::floor(mean - reach)), last = std::min(batch, std::ceil(mean + reach));
+  const double middle = std::clamp(std::round(mean), first, last);
+  double total = 0;  // of the binomial law, in units of its weight in the middle
+  std::pair<double, double> out;
+  const auto add = [&](double m, double weight) {
+    const double moves = m > 0 ? 1 - majority_tie(m) : 0;
+    total += weight;
+    out.first += weight * moves;
+    out.second += weight * moves * moves;
+  };
+  double weight = 1;
+  for (double m = middle; m <= last; weight *= (batch - m) / (m + 1) * odds, ++m) add(m, weight);
+  weight = 1;
+  for (double m = middle; m > first; --m) add(m - 1, weight *= m / (batch - m + 1) / odds);
+  out.first /= total;
+  out.second /= total;
+  return out;
 }
 
 }  // namespace
@@ -407,38 +420,64 @@ StepAtOptimum step_at_optimum(const NonlinearProblem& problem) {
   const std::shared_ptr<const ingredients::Noise> noise = effective_noise(problem);
   const double B = problem.batch;
   const Method method = problem.method;
-  if (method.averages_squares() || method == Method::mean_clip) return {};
+  if (method == Method::per_example_adam || method == Method::mean_clip) return {};
   const auto atom = [&](double place) { return std::isinf(noise->density(place)); };
   if (problem.coordinatewise()) {
     if (!atom(0)) return {};
     const double zero = noise->exponential_average(near), moves = -std::expm1(B * std::log(zero));
-    if (moves == 0) return {0, 0};
-    if (method == Method::sign_early) return {1 - zero, zero / (1 - zero) / B};
-    const bool majority = method == Method::sign_majority;
-    return {majority ? (1 - tie_of(B, zero)) / (1 - majority_tie(B)) : moves, (1 - moves) / moves};
+    if (moves == 0) return {.share = 0};
+    const double lag = (1 - moves) / moves;
+    if (method == Method::sign_early)
+      return {.share = 1 - zero, .spread = zero / (1 - zero) / B, .lag = zero / (1 - zero) / B, .missed = zero};
+    if (method != Method::sign_majority) return {.share = moves, .spread = lag, .lag = lag, .missed = 1 - moves};
+    const auto [b, square] = majority_squares(B, zero);
+    return {.share = b / (1 - majority_tie(B)),
+            .spread = square / b / b - 1,
+            .squares = (b - square) / b / b,
+            .lag = lag,
+            .missed = std::abs(1 - b / (1 - majority_tie(B)))};
   }
   std::shared_ptr<const ResidualNonlinearity> chi = problem.nonlinearity;
   if (!chi) chi = method_nonlinearity(method, threshold_at_risk(problem, *noise, near));
   if (chi->identity()) return {};
   const std::vector<ingredients::MixtureNode> nodes =
       noise->nodes({std::sqrt(near), chi->kinks(), chi->joints(), 2 * chi->growth()});
+  const auto certain = [&](const ingredients::MixtureNode& node) { return node.variance == 0 && atom(node.mean); };
   // E f(r) of a power of chi: at atoms f there, elsewhere averaged by `beside`.
   const auto mean = [&](int power, const ResidualNonlinearity& beside) {
     double sum = 0;
     for (const ingredients::MixtureNode& node : nodes)
-      sum += node.probability * (node.variance == 0 && atom(node.mean)
-                                     ? std::pow((*chi)(-node.mean), power)
-                                     : beside.gaussian(-node.mean, near + node.variance).q);
+      sum += node.probability * (certain(node) ? std::pow((*chi)(-node.mean), power)
+                                               : beside.gaussian(-node.mean, near + node.variance).q);
     return sum;
   };
-  const double limit = residual_coefficients(*chi, *noise, near).q, q = mean(2, *chi);
-  if (std::abs(q - limit) <= 1e-9 * limit) return {};
-  if (q == 0) return {0, 0};
+  // What the laws read at P = 0, and what chi is beside an atom, from which they may not tell residuals so near to it.
+  const double read = residual_coefficients(*chi, *noise, near).q, q = mean(2, *chi);
+  double limit = q;
+  for (const ingredients::MixtureNode& node : nodes) {
+    if (!certain(node)) continue;
+    const double place = -node.mean, aside = std::max(std::abs(place) * 1e-9, std::sqrt(near));
+    limit += node.probability * ((std::pow((*chi)(place + aside), 2) + std::pow((*chi)(place - aside), 2)) / 2 -
+                                 std::pow((*chi)(place), 2));
+  }
+  if (std::abs(q - limit) <= 1e-7 * limit) return {};
+  if (q == 0) return {.share = 0};
   std::vector<double> cuts(chi->kinks().begin(), chi->kinks().end());
   cuts.insert(cuts.end(), chi->joints().begin(), chi->joints().end());
   const double square =
       mean(4, *general_nonlinearity([&](double r) { return std::pow((*chi)(r), 2); }, cuts, 2 * chi->growth()));
-  return {q / limit, std::max(square / q / q - 1, 0.0) / B};
+  const double spread = std::max(square / q / q - 1, 0.0) / B;
+  return {.share = q / read, .spread = spread, .lag = spread, .missed = std::abs(1 - q / limit)};
+}
+
+double memory_lag(const NonlinearProblem& problem) {
+  const double beta = problem.ema, beta2 = problem.ema_square;
+  if (problem.method == Method::ema_sign) return 2 * beta / (1 - beta) - beta * beta / (1 - beta * beta);
+  if (problem.method == Method::sign_ema) return beta > 0 ? 1.4 / (1 - beta) : 0;
+  if (problem.method != Method::adam) return 0;
+  // n is stationary after its memory, heavy tails have it rule every step until then.
+  const double kurtosis = 3 + (effective_noise(problem)->kurtosis() - 3) / problem.batch;
+  return (beta > 0 ? 1.4 / (1 - beta) : 0) + std::min(kurtosis / 30, 2.1) / (1 - beta2);
 }
 
 bool endless_drift_at_optimum(const ScalarLaws& laws) {

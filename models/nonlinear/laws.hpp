@@ -112,10 +112,17 @@ NoiseKernel noise_kernel(const NonlinearProblem& problem);
 /// The step at P = 0, where every residual is the noise itself. Where steps jump at an atom of it, as signs do at 0, residuals
 /// are on both sides as P falls to 0, but not at it.
 struct StepAtOptimum {
-  double share = 1;   ///< of what b tends to as P falls to 0: what b is at 0; 1 of adam, which would divide 0 by 0
-  double spread = 0;  ///< relative variance, over steps, of the size b that all modes share; 0 where share is 1
+  double share = 1;    ///< b there over what the laws read at P = 0
+  double spread = 0;   ///< relative variance, over steps, of the size b that all modes share; 0 where no step jumps
+  double squares = 0;  ///< of a majority's ties: variance of a coordinate's squared step at that size, over b^2
+  double lag = 0;      ///< steps that single runs wait at the optimum, on average
+  double missed = 0;   ///< by how many steps a flow is off, which starts at what b tends to
 };
 StepAtOptimum step_at_optimum(const NonlinearProblem& problem);
+/// Steps by which the mean of P is behind the theory where it grows from the noise of steps that remember earlier ones, which
+/// the theory has at once: of ema-sign sum_j 1 - (1 - beta^j)^2; of sign-ema and adam (there ahead) a bound on what sums of the
+/// steps' own process, simulated at P = 0, came to.
+double memory_lag(const NonlinearProblem& problem);
 /// Whether a or c grows without end as P falls to 0, like P^(-1/2) of a step that jumps at an atom of the noise.
 bool endless_drift_at_optimum(const ScalarLaws& laws);
 

@@ -99,6 +99,9 @@ PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawVa
   // s_i per coordinate is kappa_i where the covariance is diagonal.
   if (!modes_.coordinates) out.across = 4 * eta * eta * (law.b / unit_);
   if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
+  // Ties move no coordinate, of those that are uncorrelated each by itself.
+  const double tie = problem_.method == Method::sign_majority && !modes_.coordinates ? majority_tie(problem_.batch) : 0;
+  if (tie > 0) out.squares = tie / (1 - tie);
   return out;
 }
 
@@ -119,12 +122,14 @@ PathVariance::Chance PathVariance::residual_chance(double eta, double risk, cons
   return out;
 }
 
-PathVariance::Chance PathVariance::optimum_chance(double eta, const LawValues& law, double spread) const {
+PathVariance::Chance PathVariance::optimum_chance(double eta, const LawValues& law,
+                                                  const StepAtOptimum& optimum) const {
   Chance out;
   const double square = std::pow(eta, 4) * (law.b / unit_) * (law.b / unit_);
-  out.noise2 = square * spread;
-  if (!problem_.coordinatewise()) out.alone = 2 * square * (spread + 1);
+  out.noise2 = square * optimum.spread;
+  if (!problem_.coordinatewise()) out.alone = 2 * square * (optimum.spread + 1);
   if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
+  if (problem_.method == Method::sign_majority && !modes_.coordinates) out.squares = optimum.squares;
   return out;
 }
 
@@ -134,7 +139,7 @@ void PathVariance::step(double eta, double P, std::span<const double> M) {
   P = std::max(P, 1e-100 * unit_);  // at the optimum itself, where shares of P have their limits
   const LawValues law = start ? LawValues{0, laws_(P).b * optimum.share, 0} : laws_(P);
   const LawValues slope = start ? LawValues{} : laws_.derivative(P);
-  const Chance chance = optimum.share != 1          ? optimum_chance(eta, law, optimum.spread)
+  const Chance chance = optimum.share != 1          ? optimum_chance(eta, law, optimum)
                         : problem_.coordinatewise() ? sign_chance(eta, P, law)
                                                     : residual_chance(eta, P, law);
   const std::size_t n = modes_.kappa.size();

@@ -22,7 +22,8 @@ namespace edgewise::models::nonlinear {
 ///
 ///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j] + 2 eta^4 b^2 (1 - 1/B) N_ij^2
 ///
-/// the last for means of signs alone: the squares of one sign are certain, those of its mean over a batch are not.
+/// the last for means of signs alone: the squares of one sign are certain, those of its mean over a batch are not; a majority
+/// that ties with probability t adds eta^4 t (1 - t) a coordinate (of uncorrelated ones; else it is left out).
 /// `pair` is what the signs of two coordinates have in common through the residuals of the batch: 0 at batch 1, beyond
 /// (1 - 1/B) a^2 for the mean of signs and for their majority, whose a is its own, and late_coupling for the sign of a
 /// mean. Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
@@ -52,7 +53,7 @@ class PathVariance {
   Chance sign_chance(double eta, double P, const LawValues& law) const;
   Chance residual_chance(double eta, double P, const LawValues& law) const;
   /// At P = 0, where only the noise acts.
-  Chance optimum_chance(double eta, const LawValues& law, double spread) const;
+  Chance optimum_chance(double eta, const LawValues& law, const StepAtOptimum& optimum) const;
 
   const ModeSystem& modes_;
   const ScalarLaws& laws_;

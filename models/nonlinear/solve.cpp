@@ -40,7 +40,7 @@ class Solver {
 
   Trajectory run() {
     out_.exact = is_exact(problem_, theory_);
-    if (at_rest())
+    if (stays())
       rest();
     else if (theory_.method == "ode")
       ode();
@@ -49,7 +49,7 @@ class Solver {
     else
       recursion();
     columns();
-    if (modes_.excess_mse() == 0 && !at_rest()) leave_optimum();
+    if (!stays()) leave_optimum();
     if (theory_.bands) bands();
     if (theory_.effects && at_rest())
       out_.warnings.push_back("theory.effects: at the optimum without noise nothing moves, and there are none");
@@ -109,20 +109,42 @@ class Solver {
     return problem_.nonlinearity ? (*problem_.nonlinearity)(0) == 0 : problem_.method != Method::quantile;
   }
 
-  /// Steps that jump at the optimum move some runs and others not, which no dimension averages; measured, of lad and signs under
-  /// noise of three points, the mean is off by the steps' relative variance over their number.
+  /// At the optimum, where no step moves, whatever the noise.
+  bool stays() const { return at_rest() || (modes_.excess_mse() == 0 && step_at_optimum(problem_).share == 0); }
+
+  /// Where P starts as nothing but what its first steps make of noise, the mean lags by some steps (or is ahead): those that
+  /// single runs wait where steps jump at the optimum, which no dimension averages; those until averages are stationary; and
+  /// what the flow does in place of the first step. It is off by their number over that of all steps, as measured.
   void leave_optimum() {
     constexpr double error = 0.01;
-    const StepAtOptimum first = step_at_optimum(problem_);
-    const double from = std::ceil(first.spread / error - 1e-6);
-    if (first.share == 1 || !(from > 1)) return;
+    const double start = modes_.excess_mse(), memory = memory_lag(problem_);
+    const StepAtOptimum first = start == 0 ? step_at_optimum(problem_) : StepAtOptimum{};
+    const double lag = memory + first.lag + (theory_.method == "recursion" ? 0 : first.missed);
+    double before = 0;  // steps in which noise makes as much as the start
+    if (start > 0) {
+      if (problem_.greedy || memory == 0) return;
+      const LawValues law = laws_(start);
+      const double eta = problem_.rate_at(0), grown = eta * eta * law.b * modes_.noise_trace();
+      const double Q = start_powers(modes_, Steps::small).Q;
+      if (!(grown > 2 * eta * law.a * Q)) return;
+      before = start / grown;
+    }
+    const double from = std::ceil(lag / error - before - 1e-6);
+    if (!(from > 1)) return;
     for (Column& column : out_.columns)
       if (column.observable.name == excess_observable.name || column.observable.name == risk_observable.name)
         column.valid_from = from;
+    const std::string claimed = fmt::format("the mean is claimed from step {:g} on", from);
     out_.warnings.push_back(
-        fmt::format("the run starts at the optimum under noise that is often 0: single runs leave it at different "
-                    "steps, whatever the dimension, and the mean is claimed from step {:g} on",
-                    from));
+        first.lag > 0
+            ? "the run starts at the optimum under noise that is often 0: single runs leave it at different steps, "
+              "whatever the dimension, and " +
+                  claimed
+        : memory > 0 ? "the run starts where P is soon the noise of its first steps, which remember too little to be "
+                       "those of the theory: " +
+                           claimed
+                     : "the run starts at the optimum, and steps there are not those beside it, which the " +
+                           theory_.method + " takes: " + claimed);
   }
 
   void rest() {
@@ -397,8 +419,13 @@ class Solver {
     const auto risk = [](const ModeSystem& m, const std::vector<double>& M) {
       return numerics::dot_in_order(m.kappa, M);
     };
-    const auto move = [](const ModeSystem& m, std::vector<double>& M, double eta, double second) {
-      for (std::size_t i = 0; i < M.size(); ++i) M[i] += eta * eta * second * m.s[i] - 2 * eta * m.kappa[i] * M[i];
+    // Exact: E g g' = (1 + 1/B) K v v' K + K (P + sigma^2)/B of a batch of Gaussian data.
+    const auto move = [&](const ModeSystem& m, std::vector<double>& M, double eta) {
+      const double second = (risk(m, M) + sigma2) / batch;
+      for (std::size_t i = 0; i < M.size(); ++i) {
+        const double pull = eta * m.kappa[i];
+        M[i] += eta * eta * second * m.s[i] - pull * (2 - (1 + 1 / batch) * pull) * M[i];
+      }
     };
     NonlinearRecursion recursion(modes_, laws_, problem_);
     Column c1{{"excess_mse_sgd", "label^2", "P of SGD at the same learning rate"}, {}, {}};
@@ -407,9 +434,9 @@ class Solver {
     for (const double target : out_.steps) {
       while (static_cast<double>(recursion.steps()) < target) {
         const double eta = recursion.rate(), effective = eta * recursion.law().a;
-        move(plain, sgd, eta, (risk(plain, sgd) + sigma2) / batch);
-        move(plain, matched, effective, (risk(plain, matched) + sigma2) / batch);
-        move(pre, preconditioned, effective, (risk(pre, preconditioned) + sigma2) / batch);
+        move(plain, sgd, eta);
+        move(plain, matched, effective);
+        move(pre, preconditioned, effective);
         if (!recursion.step()) break;
       }
       c1.value.push_back(risk(plain, sgd));

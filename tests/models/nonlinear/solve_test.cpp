@@ -379,6 +379,97 @@ TEST_CASE("the first step from the optimum, where residuals of noise 0 have no s
   CHECK(sign.columns[0].std[1] == Approx(1e-6 * 20 * std::sqrt(0.25 * 0.75)).epsilon(1e-9));
 }
 
+TEST_CASE("bands of a majority at the optimum: steps differ in how many coordinates they move") {
+  const auto deviation = [](const std::string& noise) {
+    return models::testing::prepare(
+               "model = 'sign-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 20\ntarget_power = 0\n[noise]\n" +
+               noise +
+               "\n[time]\nat = [1]\n[optimizer]\nkind = 'sign-majority'\nbatch = 2\nlearning_rate = 0.001\n"
+               "[theory]\nbands = true")
+        ->solve()
+        .columns[0]
+        .std[1];
+  };
+  // Of two signs that are 0 in three of four draws none, one or both are there: 0, 20 or a binomial number of coordinates move.
+  const double mean = 20 * (6.0 / 16 + 1.0 / 32), square = 400 * 6.0 / 16 + (100 + 5) / 16.0;
+  CHECK(deviation("law = 'three-point'\nscale = 1\nprobability = 0.25") ==
+        Approx(1e-6 * std::sqrt(square - mean * mean)).epsilon(1e-9));
+  // Where there always are two, half of them tie: a binomial number.
+  CHECK(deviation("law = 'gaussian'\nvariance = 1") == Approx(1e-6 * std::sqrt(5.0)).epsilon(1e-9));
+}
+
+TEST_CASE("means that noise feeds are claimed once averages hold it, and flows once their first step is forgotten") {
+  const auto solved = [](const std::string& model, const std::string& optimizer, const std::string& noise,
+                         const std::string& more) {
+    return models::testing::prepare(fmt::format("model = '{}'\nspectrum = {{ kind = 'isotropic', dimension = 20, "
+                                                "target_power = 0 }}\n[noise]\n{}\n[time]\nat = [1, 2, 2000]\n"
+                                                "[optimizer]\nlearning_rate = 0.001\n{}\n{}",
+                                                model, noise, optimizer, more))
+        ->solve();
+  };
+  const std::string gaussian = "law = 'gaussian'\nvariance = 1", ode = "[theory]\nmethod = 'ode'";
+  // v_t = -eta sum_j (1 - beta^j) s, j = 1..t: its square lags behind t by sum_j 1 - (1 - beta^j)^2.
+  double lag = 0;
+  for (int j = 1; j < 400; ++j) lag += 1 - std::pow(1 - std::pow(0.9, j), 2);
+  const std::string ema_sign = "kind = 'ema-sign'\nema = 0.9";
+  for (const std::string& theory : {std::string(), ode})
+    CHECK(solved("sign-sgd", ema_sign, gaussian, theory).columns[0].valid_from == std::ceil(100 * lag));
+  // Noise 0 in three of four draws: single runs wait three steps more, and the flow misses three quarters of one.
+  const std::string points = "law = 'three-point'\nscale = 1\nprobability = 0.25";
+  CHECK(solved("sign-sgd", ema_sign, points, "").columns[0].valid_from == std::ceil(100 * (lag + 3)));
+  CHECK(solved("sign-sgd", ema_sign, points, ode).columns[0].valid_from == std::ceil(100 * (lag + 3.75)));
+  CHECK(solved("sign-sgd", "kind = 'sign-ema'\nema = 0.9", gaussian, "").columns[0].valid_from == 1400);
+  CHECK(solved("sign-sgd", "kind = 'adam'\nbeta2 = 0.9", gaussian, "").columns[0].valid_from == 1500);
+  CHECK(solved("sign-sgd", "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.9", "law = 'cauchy'\nscale = 1", "")
+            .columns[0]
+            .valid_from == 2100);
+  CHECK(solved("sign-sgd", "kind = 'sign-late'", gaussian, ode).columns[0].valid_from == 0);
+  // The first step of a quantile without noise is 0.3 there, not 0.3 or 0.7.
+  const std::string quantile = "kind = 'quantile'\ntau = 0.3";
+  CHECK(solved("residual-sgd", quantile, "law = 'none'", "").columns[0].valid_from == 0);
+  CHECK(solved("residual-sgd", quantile, "law = 'none'", ode).columns[0].valid_from ==
+        std::ceil(100 * (1 - 0.09 / (0.5 * (0.09 + 0.49)))));
+  // A start that noise outgrows in part: P(0) = 1e-4 in units of 20 eta^2 a step is five steps; one that falls is claimed.
+  const auto from = [&](double start) {
+    return models::testing::prepare(fmt::format("model = 'sign-sgd'\nspectrum = {{ kind = 'isotropic', dimension = 20, "
+                                                "target_power = {} }}\n[noise]\n{}\n"
+                                                "[time]\nat = [1, 2, 2000]\n[optimizer]\nlearning_rate = 0.001\n{}",
+                                                start, gaussian, ema_sign))
+        ->solve()
+        .columns[0]
+        .valid_from;
+  };
+  CHECK(from(1e-4) == std::ceil(100 * lag - 5));
+  CHECK(from(1) == 0);
+}
+
+TEST_CASE("a custom step that jumps at an atom of the noise, at the optimum") {
+  const auto solved = [](const std::string& chi, const std::string& noise, const std::string& theory) {
+    return models::testing::prepare(
+               fmt::format(
+                   "model = 'residual-sgd'\nspectrum = {{ kind = 'isotropic', dimension = 20, target_power = 0 }}\n"
+                   "[noise]\n{}\n[time]\nat = [1, 2]\n[optimizer]\nkind = 'custom'\nchi = '{}'\n"
+                   "learning_rate = 0.001\n[theory]\n{}",
+                   noise, chi, theory))
+        ->solve();
+  };
+  const std::string points = "law = 'three-point'\nscale = 0.7\nprobability = 0.25";
+  const std::string outside = "(r >= 0.7) - (r <= -0.7)", beyond = "(r > 0.7) - (r < -0.7)";
+  // One draw in four steps by x; nothing moves the others.
+  const Trajectory t = solved(outside, points, "");
+  CHECK(t.columns[0].value[1] == Approx(1e-6 * 20 * 0.25).epsilon(1e-9));
+  CHECK(t.columns[0].valid_from == 300);
+  CHECK(solved("sign(r) + 2*((r >= 0.7) - (r <= -0.7))", points, "").columns[0].valid_from == 300);
+  // Every draw steps by x: no run waits, but the flow takes half of it: it is a step of its own late.
+  const std::string two = "law = 'rademacher'\nvariance = 0.49";
+  CHECK(solved(outside, two, "").columns[0].valid_from == 0);
+  CHECK(solved(outside, two, "method = 'ode'").columns[0].valid_from == 100);
+  for (const char* method : {"recursion", "ode"})
+    CHECK(solved(beyond, two, fmt::format("method = '{}'", method)).columns[0].value == std::vector<double>(3, 0.0));
+  // Continuous there.
+  CHECK(solved("r / (1 + abs(r))", points, "").columns[0].valid_from == 0);
+}
+
 TEST_CASE("at the optimum effects and modes say nothing of a drift without a limit") {
   const auto at = [](const std::string& model, const std::string& optimizer, const std::string& noise,
                      const std::string& theory) {
@@ -449,9 +540,12 @@ TEST_CASE("what effects and compare add, by hand, of signs and of residuals") {
   const auto advance = [](std::vector<double>& moments, const std::vector<double>& kappa, double eta, double second) {
     double P = sigma2;
     for (std::size_t i = 0; i < 2; ++i) P += kappa[i] * moments[i];
+    // Of SGD, whose gradients of B examples have E g g' = (1 + 1/B) K v v' K + K (P + sigma^2)/B.
+    const double along = second < 0 ? 1 + 1.0 / B : 0;
     if (second < 0) second = P / B;
     for (std::size_t i = 0; i < 2; ++i)
-      moments[i] += -2 * eta * kappa[i] * moments[i] + eta * eta * second * many[i] * kappa[i];
+      moments[i] += -2 * eta * kappa[i] * moments[i] + eta * eta * second * many[i] * kappa[i] +
+                    eta * eta * along * kappa[i] * kappa[i] * moments[i];
   };
   const std::vector<double> kappa{std::sqrt(2), std::sqrt(0.5)};
   for (int k = 0; k <= 5; ++k) {

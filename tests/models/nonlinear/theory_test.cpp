@@ -272,8 +272,8 @@ TEST_CASE("effects, one switched on after another") {
   const auto &matched = t.find("excess_mse_matched_rate")->value, &pre = t.find("excess_mse_preconditioned")->value;
   for (std::size_t i = 0; i < 4; ++i) CHECK(matched[i] == Approx(pre[i]).epsilon(1e-12));
   CHECK(matched.back() < P_of(t).back());
-  // SGD at the same rate: P' = (1 - 2 eta + eta^2 d) P + eta^2 d sigma^2.
-  const double r = 1 - 2 * 0.004 + 0.004 * 0.004 * 100, limit = 0.004 * 0.004 * 100 * 0.25 / (1 - r);
+  // SGD at the same rate: P' = (1 - 2 eta + eta^2 (d + 2)) P + eta^2 d sigma^2, E |x|^2 x x' = (d + 2) I.
+  const double r = 1 - 2 * 0.004 + 0.004 * 0.004 * 102, limit = 0.004 * 0.004 * 100 * 0.25 / (1 - r);
   CHECK(t.find("excess_mse_sgd")->value.back() == Approx(limit + std::pow(r, 400) * (1 - limit)).epsilon(1e-12));
   CHECK(t.find("noise_compression")->value.back() == Approx(1).epsilon(1e-12));
   CHECK(t.find("efficiency")->value.back() == Approx(4 / std::pow(std::acos(-1.0), 2)).epsilon(1e-12));

@@ -1,6 +1,8 @@
 // Built at -O1: nothing here takes time.
 #include "models/nonlinear/nonlinear_model.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <mutex>
@@ -200,6 +202,11 @@ void read_threshold(const Values& values, const Experiment& experiment, Nonlinea
   }
   if (!values.given("threshold")) throw values.error("threshold", "is required (a number, > 0, or inf)");
   problem.threshold = values.number("threshold");
+  constexpr double least_cut = 1e-150;  // whose square is a number
+  if (problem.method == Method::clip && problem.threshold_rule == "constant" &&
+      problem.threshold / std::sqrt(problem.covariance.trace()) < least_cut)
+    throw values.error("threshold",
+                       fmt::format("cuts residuals at threshold/sqrt(tr K), which must be at least {}", least_cut));
   if (problem.threshold_rule == "quantile" && !(problem.threshold < 1))
     throw values.error("threshold", "under the rule quantile it is a probability, below 1");
   if (problem.threshold_rule == "sqrt-risk" && !std::isfinite(problem.threshold))

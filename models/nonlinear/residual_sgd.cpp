@@ -14,10 +14,13 @@ namespace {
 using settings::Description;
 using settings::Parameter;
 
+/// Squares of smaller ones leave the range of numbers.
+constexpr double least_threshold = 1e-140;
+
 std::vector<Parameter> thresholds(const std::string& meaning) {
   return {
       settings::number("threshold", meaning + "; under a threshold_rule its k or its probability; inf for none")
-          .above(0)
+          .at_least(least_threshold)
           .or_infinite(),
       settings::text("threshold_rule",
                      "how the threshold h on |r| follows the risk. constant; sqrt-risk: h = threshold sqrt(P); "
@@ -48,7 +51,10 @@ std::vector<Description> residual_methods() {
                   .must()}),
       method("mean-clip", "the mini-batch gradient clipped by norm",
              "v' = v - eta g min(1, c/|g|), g the mean of B gradients; Gaussian noise, B << intrinsic dimension", "5.2",
-             {settings::number("threshold", "c, largest norm of the mean gradient").above(0).or_infinite().must()})};
+             {settings::number("threshold", "c, largest norm of the mean gradient")
+                  .at_least(least_threshold)
+                  .or_infinite()
+                  .must()})};
 }
 
 }  // namespace

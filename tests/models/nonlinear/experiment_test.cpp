@@ -50,6 +50,27 @@ const std::string cauchy = "law = 'cauchy'\nscale = 0.5";
 
 }  // namespace
 
+TEST_CASE("thresholds whose squares are no numbers are refused") {
+  const auto refused = [](const std::string& optimizer) {
+    return error_of(experiment("residual-sgd", optimizer + "\nlearning_rate = 0.01"));
+  };
+  for (const char* kind : {"clip", "huber", "reject", "mean-clip"})
+    CHECK(holds(refused(fmt::format("kind = '{}'\nthreshold = 1e-141", kind)), "threshold: must be >= 1e-140"));
+  // Norms of 1e20: residuals are cut at 1e-155.
+  const std::string wide =
+      "model = 'residual-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 100\neigenvalue = 1e38\n"
+      "[optimizer]\nlearning_rate = 1e-60\nthreshold = 1e-135\nkind = '";
+  CHECK(holds(error_of(wide + "clip'\n[time]\nsteps = 5\n"), "threshold: cuts residuals at threshold/sqrt(tr K)"));
+  CHECK_NOTHROW(prepare(wide + "huber'\n[time]\nsteps = 5\n"));
+  // At the least threshold: signs of step 1e-140, mu/h the density at 0 times 2 of a residual of variance 1.25 + what is left.
+  const auto p = prepare(experiment("residual-sgd", "kind = 'huber'\nthreshold = 1e-140\nlearning_rate = 0.01"));
+  const auto findings = p->stability();
+  const double q = std::get<double>(find(findings, "q")->value), mu = std::get<double>(find(findings, "mu")->value);
+  CHECK(q == Approx(1e-280).epsilon(1e-12));
+  CHECK(std::get<double>(find(findings, "efficiency")->value) == Approx(2 / std::acos(-1.0)).epsilon(1e-9));
+  CHECK(mu > 0);
+}
+
 TEST_CASE("every method solves, simulates and has findings") {
   struct Case {
     std::string model, optimizer;
@@ -159,7 +180,7 @@ TEST_CASE("bad input") {
               "x.toml: theory.bands: not known for 'ema-sign'"));
   CHECK(holds(error_of(residual("kind = 'clip'\nlearning_rate = 1")), "x.toml: optimizer.threshold: is required"));
   CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 0\nlearning_rate = 1")),
-              "optimizer.threshold: must be > 0"));
+              "optimizer.threshold: must be >= 1e-140"));
   CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 2\nthreshold_rule = 'quantile'\nlearning_rate = 1")),
               "under the rule quantile it is a probability"));
   CHECK(holds(error_of(residual("kind = 'huber'\nthreshold = 2\nthreshold_rule = 'optimal'\nlearning_rate = 1")),

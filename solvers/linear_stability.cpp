@@ -7,6 +7,7 @@
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
+#include "numerics/power_of_two.hpp"
 #include "numerics/roots.hpp"
 #include "solvers/mode_sums.hpp"
 #include "solvers/period_map.hpp"
@@ -478,10 +479,16 @@ Steady Renewal::steady(double source, std::span<const double> power) const {
     if (!constants.empty())
       for (std::size_t i = 0; i < s.n; ++i)
         for (std::size_t m = 0; m < s.D; ++m) forcing[i * s.D + m] += s.map.forced(i)[m] * constants[i];
-    const std::vector<double> alone = s.source(forcing);
+    std::vector<double> alone = s.source(forcing);
+    // The solver squares what it is given: label noise of 1e200 must not overflow there, nor errors of 1e-200 vanish.
+    double largest = 0;
+    for (const double value : alone) largest = std::max(largest, std::abs(value));
+    const double scale = numerics::power_of_two(largest);
+    for (double& value : alone) value /= scale;
+    for (double& value : forcing) value /= scale;
     if (!s.solve(forcing, alone, x, unused)) throw std::domain_error("the steady state was not found");
     // Once through the map: each mode then has its own digits, not those of the largest.
-    for (std::size_t k = 0; k < x.size(); ++k) x[k] /= s.unit[k];
+    for (std::size_t k = 0; k < x.size(); ++k) x[k] *= scale / s.unit[k];
     s.map.respond(x, label, constants, whole);
     if (!constants.empty())
       for (std::size_t i = 0; i < s.n; ++i)

@@ -280,6 +280,24 @@ TEST_CASE("the steady state is where a long run ends, for short and long periods
   }
 }
 
+TEST_CASE("the steady state keeps the feedback of the modes at label noise of any size") {
+  // One step of plain SGD on one mode of kurtosis 3 at batch 1: P = eta sigma^2/(2 - 3 eta), by hand.
+  PeriodicPhases system;
+  system.modes = modes_of({1}, 3);
+  system.sizes = {1};
+  system.period.push_back({noisy(1, {1}, {-0.1}, {-0.1}, {1}, 1), 1});
+  system.rest = {{1}};
+  system.readout = {{1}};
+  for (const double sigma2 : {1e-290, 1e-200, 1.0, 1e170, 1e290}) {
+    CHECK(Renewal(system).steady(sigma2).observed[0] / sigma2 == Approx(0.1 / 1.7).epsilon(1e-12));
+    for (const double kurtosis : {1.0, 3.0}) {
+      PeriodicPhases several = lookahead(x, 0.3, 0.5, 4, kurtosis);
+      const Steady at = Renewal(several).steady(sigma2), one = Renewal(several).steady(1);
+      CHECK(at.drive / sigma2 == Approx(one.drive).epsilon(1e-12));
+    }
+  }
+}
+
 TEST_CASE("the steady state that constant coordinates and label noise keep up is where a long run ends") {
   // Parameters that follow a constant target by momentum: (v, m, c), c the same for ever; two different steps a period.
   for (const double kurtosis : {1.0, 3.0}) {

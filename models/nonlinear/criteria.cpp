@@ -113,7 +113,8 @@ double threshold_at_risk(Method method, const std::string& rule, double threshol
   if (rule == "sqrt-risk") return threshold * std::sqrt(P);
   if (rule == "quantile") return residual_quantile(noise, P, threshold);
   if (rule == "optimal") return optimal_threshold(noise, P, method).threshold;
-  return method == Method::clip ? threshold / std::sqrt(trace) : threshold;
+  const bool of_gradients = method == Method::clip || method == Method::mean_clip;
+  return of_gradients ? threshold / std::sqrt(trace) : threshold;
 }
 
 double threshold_at_risk(const NonlinearProblem& problem, const ingredients::Noise& noise, double P) {

@@ -143,6 +143,7 @@ std::vector<double> majority_weights(double batch) {
 MeanClipFactors mean_clip_factors(double tau2, double batch, double c, double trace) {
   if (std::isinf(c)) return {1, 1};
   const double x0 = c * batch / std::sqrt(trace * tau2), u = x0 * x0 / 2;
+  if (std::isinf(u)) return {1, 1};
   const double inside = boost::math::gamma_p(batch / 2 + 1, u);
   MeanClipFactors out;
   out.mu = inside + x0 / batch * std::sqrt(2.0) * gamma_ratio(batch / 2) * boost::math::gamma_q((batch + 1) / 2, u);

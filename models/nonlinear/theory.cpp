@@ -210,8 +210,9 @@ std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSys
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   if (std::isfinite(h) && h > 0) sizes.push_back(2 * std::log(h));
   if (sizes.empty()) sizes.push_back(0);
-  // eta tr K is a number: it moves P by powers of it.
-  const double first = std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - 20, -farthest);
+  // eta tr K is a number: it moves P by powers of it, and the noise of a mean of many examples is as much smaller.
+  const double first =
+      std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - std::log(problem.batch) - 20, -farthest);
   const double last = std::min(*std::ranges::max_element(sizes) + 2 * std::max(level, 0.0) + 20, farthest);
   std::vector<double> roots;
   double left = first, at_left = excess(left);

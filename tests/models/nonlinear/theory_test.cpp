@@ -514,6 +514,43 @@ TEST_CASE("of these methods plain SGD alone is exact, by its recursion") {
   CHECK_FALSE(exact("sign-late", {}));
 }
 
+TEST_CASE("means of however many examples settle, and so does clipping of gradients in any unit") {
+  // P = eta sigma^2 tr K/(2 B) where the noise of a mean is all that is left; what clips is then far from its threshold.
+  for (const char* method : {"sgd", "huber", "clip", "mean-clip"})
+    for (const double batch : {1e6, 1e9, 1e15, 1e30, 1e200}) {
+      CAPTURE(method);
+      CAPTURE(batch);
+      auto p = problem(isotropic(5), method, gaussian_noise(1e-4), 1e-7, 5);
+      p.threshold = 100;
+      p.batch = batch;
+      const auto states = steady_states(p, modes_of(p), scalar_laws(p), Steps::finite);
+      REQUIRE(states.size() == 1);
+      CHECK(states[0] * batch == Approx(1e-7 * 1e-4 * 5 / 2).epsilon(1e-6));
+    }
+  // K -> c K, theta -> theta/sqrt c, eta -> eta/c, threshold -> sqrt(c) threshold.
+  const auto settled = [](const char* method, double c) {
+    spectra::Spectrum s;
+    s.eigenvalue = {c, 0.4 * c};
+    s.multiplicity = {1, 2};
+    s.target_power = {0.5 / c, 1 / c};
+    auto p = problem(diagonal_covariance(s), method, gaussian_noise(0.3), 0.05 / c, 10);
+    p.threshold = 1e-25 * std::sqrt(c);
+    p.batch = 3;
+    return steady_states(p, modes_of(p), scalar_laws(p), Steps::finite);
+  };
+  for (const char* method : {"clip", "mean-clip"}) {
+    CAPTURE(method);
+    const auto one = settled(method, 1);
+    REQUIRE(one.size() == 1);
+    for (const double c : {1e-60, 1e50, 1e60}) {
+      CAPTURE(c);
+      const auto other = settled(method, c);
+      REQUIRE(other.size() == 1);
+      CHECK(other[0] == Approx(one[0]).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("a steady state below the range of numbers is 0, not missing") {
   for (const char* method : {"sgd", "huber", "lad", "sign-late", "sign-early"}) {
     CAPTURE(method);

@@ -86,6 +86,31 @@ std::string_view line_of(std::string_view text, std::size_t number) {
   return text.substr(0, text.find('\n'));
 }
 
+/// Numbers as people write them, .5, 5. or +.5e3, as TOML wants them, outside of quotes.
+std::string with_whole_numbers(const std::string& text) {
+  std::string out;
+  char quote = 0;
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto joined = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+    } else if (c == '"' || c == '\'') {
+      quote = c;
+    } else if (c == '.') {
+      const bool before = !out.empty() && digit(out.back());
+      const char next = text[i + 1];  // 0 behind the end
+      if (!before && digit(next) && (out.empty() || !joined(out.back()))) out += '0';
+      out += c;
+      if (before && (!joined(next) || next == 'e' || next == 'E')) out += '0';
+      continue;
+    }
+    out += c;
+  }
+  return out;
+}
+
 /// What TOML has against a line, as far as the line itself tells, in words for people who do not know its grammar.
 std::string complaint(std::string_view line, std::string_view description) {
   const auto says = [&](std::string_view word) { return description.find(word) != std::string_view::npos; };
@@ -104,14 +129,17 @@ std::string complaint(std::string_view line, std::string_view description) {
   if (value.empty() || value.front() == '#') return fmt::format("the value of {} is missing", shown(key));
   const char first = value.front();
   if (first == '"' || first == '\'') return "the text is not closed by a quote, or something follows it";
-  if (first == '[') return "the list is not closed by ], or its values are not separated by commas";
+  const std::string number = "a number is written 5, 0.5 or 5e-1, with digits on both sides of its point";
+  if (first == '[')
+    return with_whole_numbers(std::string(value)) != value
+               ? number
+               : "the list is not closed by ], or its values are not separated by commas";
   if (first == '{') return "the values in { } are written key = value, separated by commas";
   if (value == "True" || value == "False" || value == "yes" || value == "no") return "write true or false";
   if (std::isalpha(static_cast<unsigned char>(first))) return "a text stands in quotes";
   if (value.size() > 15 && value.find_first_not_of("+-0123456789") == std::string_view::npos)
     return "a whole number as large as this is written with an exponent, 1e20";
-  if (std::isdigit(static_cast<unsigned char>(first)) || first == '.' || first == '-' || first == '+')
-    return "a number is written 5, 0.5 or 5e-1, with digits on both sides of its point";
+  if (std::isdigit(static_cast<unsigned char>(first)) || first == '.' || first == '-' || first == '+') return number;
   return "this is no value";
 }
 
@@ -137,31 +165,6 @@ Table read_file(const std::string& path) {
 }
 
 namespace {
-
-/// Numbers as people write them, .5, 5. or +.5e3, as TOML wants them, outside of quotes.
-std::string with_whole_numbers(const std::string& text) {
-  std::string out;
-  char quote = 0;
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  const auto joined = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (quote != 0) {
-      if (c == quote) quote = 0;
-    } else if (c == '"' || c == '\'') {
-      quote = c;
-    } else if (c == '.') {
-      const bool before = !out.empty() && digit(out.back());
-      const char next = text[i + 1];  // 0 behind the end
-      if (!before && digit(next) && (out.empty() || !joined(out.back()))) out += '0';
-      out += c;
-      if (before && (!joined(next) || next == 'e' || next == 'E')) out += '0';
-      continue;
-    }
-    out += c;
-  }
-  return out;
-}
 
 /// The value of an assignment on the command line; nothing where it is no TOML.
 std::optional<Value> assigned(const std::string& raw, const std::string& origin) {

@@ -193,7 +193,9 @@ class Final : public CurveMeasure {
 
 class At : public CurveMeasure {
  public:
-  explicit At(const MeasureTable& table) : CurveMeasure(table), step_(formula(table, "step", curve_names())) {}
+  explicit At(const MeasureTable& table) : CurveMeasure(table), step_(formula(table, "step", curve_names())) {
+    require_step(table, "step", step_);
+  }
 
  protected:
   std::string doc() const override { return fmt::format("{} at step {}", source_.described(), step_.formula()); }

@@ -40,10 +40,13 @@ struct MeasureKind {
 settings::Expression formula(const MeasureTable& table, const std::string& key,
                              const std::vector<std::string>& more = {});
 
+/// \throws settings::Error at `key` when the step is known before any cell is computed, and below 0.
+void require_step(const MeasureTable& table, const std::string& key, const settings::Expression& step);
+
 /// A window of steps between two formulas, at the keys `from` and `to`.
 class FormulaWindow {
  public:
-  /// \throws settings::Error when both are plain numbers, and reversed.
+  /// \throws settings::Error when they are plain numbers, and reversed or below 0.
   explicit FormulaWindow(const MeasureTable& table);
   const std::string& from() const { return from_.formula(); }
   const std::string& to() const { return to_.formula(); }

@@ -93,6 +93,14 @@ FormulaWindow::FormulaWindow(const MeasureTable& table)
       to_(formula(table, "to", curve_names())) {
   // Of plain numbers it is known before any cell is computed.
   ends(std::vector<double>(from_.variables().size(), std::numeric_limits<double>::quiet_NaN()));
+  require_step(table, "from", from_);
+  require_step(table, "to", to_);
+}
+
+void require_step(const MeasureTable& table, const std::string& key, const settings::Expression& step) {
+  const double value = step(std::vector<double>(step.variables().size(), std::numeric_limits<double>::quiet_NaN()));
+  if (value < 0)
+    throw table.values.error(key, fmt::format("must be a step, >= 0, got {}", settings::text_of(value)));
 }
 
 std::pair<double, double> FormulaWindow::ends(std::span<const double> names) const {

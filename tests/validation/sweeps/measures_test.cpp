@@ -111,3 +111,15 @@ TEST_CASE("reversed windows are errors: at once where they are numbers, else of 
     CHECK_NOTHROW(evaluated(m + window + "\"last\"", {theory(power_law(1, 1))}));
   }
 }
+
+TEST_CASE("no step is below 0") {
+  const std::string m = "[[measure]]\nname = \"s\"\n";
+  refuses(m + "kind = \"at\"\nstep = -1", "sweep.toml: measure[0].step: must be a step, >= 0, got -1");
+  refuses(m + "kind = \"at\"\nstep = \"1 - 3\"", "measure[0].step: must be a step, >= 0, got -2");
+  CHECK_NOTHROW(evaluated(m + "kind = \"at\"\nstep = \"last - 1\"", {theory(power_law(1, 1))}));
+  for (const char* kind : {"slope", "mean"}) {
+    const std::string window = m + "kind = \"" + kind + "\"\nfrom = ";
+    refuses(window + "-20\nto = 10", "measure[0].from: must be a step, >= 0, got -20");
+    refuses(window + "\"first\"\nto = -5", "measure[0].to: must be a step, >= 0, got -5");
+  }
+}

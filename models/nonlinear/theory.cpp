@@ -210,14 +210,18 @@ std::vector<double> steady_states(const NonlinearProblem& problem, const ModeSys
       threshold_at_risk(problem.method, "constant", problem.threshold, problem.covariance.trace(), *noise, 1);
   if (std::isfinite(h) && h > 0) sizes.push_back(2 * std::log(h));
   if (sizes.empty()) sizes.push_back(0);
-  // eta tr K is a number: it moves P by powers of it, and the noise of a mean of many examples is as much smaller.
-  const double first =
-      std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - std::log(problem.batch) - 20, -farthest);
+  // eta tr K is a number: it moves P by powers of it.
+  const double first = std::max(*std::ranges::min_element(sizes) + 2 * std::min(level, 0.0) - 20, -farthest);
   const double last = std::min(*std::ranges::max_element(sizes) + 2 * std::max(level, 0.0) + 20, farthest);
   std::vector<double> roots;
   double left = first, at_left = excess(left);
   const bool noiseless = noise->gaussian() && noise->variance() == 0;
-  if (at_left > 0 && (noiseless || first == -farthest)) roots.push_back(0);
+  // Where the drift still wins P settles below: the noise of a mean of many examples, or of rare errors, has no such size.
+  for (double reach = 20; at_left > 0 && !noiseless && left > -farthest; reach *= 2) {
+    left = std::max(left - reach, -farthest);
+    at_left = excess(left);
+  }
+  if (at_left > 0) roots.push_back(0);
   for (double right = left + 0.5; right <= last; right += 0.5) {
     const double at_right = excess(right);
     if (at_left * at_right <= 0 && std::isfinite(at_left) && std::isfinite(at_right) && at_left != 0)

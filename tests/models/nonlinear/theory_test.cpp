@@ -527,6 +527,15 @@ TEST_CASE("means of however many examples settle, and so does clipping of gradie
       REQUIRE(states.size() == 1);
       CHECK(states[0] * batch == Approx(1e-7 * 1e-4 * 5 / 2).epsilon(1e-6));
     }
+  // Errors of size 1, each of which moves little, hardly ever: as Gaussian noise of their variance.
+  for (const double rare : {1e-15, 1e-60, 1e-200}) {
+    CAPTURE(rare);
+    auto p = problem(isotropic(5), "huber", three_point_noise(1, rare), 1e-6, 5);
+    p.threshold = 2;
+    const auto states = steady_states(p, modes_of(p), scalar_laws(p), Steps::finite);
+    REQUIRE(states.size() == 1);
+    CHECK(states[0] / rare == Approx(1e-6 * 5 / 2).epsilon(1e-5));
+  }
   // K -> c K, theta -> theta/sqrt c, eta -> eta/c, threshold -> sqrt(c) threshold.
   const auto settled = [](const char* method, double c) {
     spectra::Spectrum s;

@@ -35,9 +35,36 @@ struct Differences {
   Matrix hessian, gauss_newton, kernel;
 };
 
+nets::Architecture shape() {
+  return {3, {{3, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk};
+}
+
+/// f - y of the literal rendering at theta, example by example.
+Vector residuals(const nets::TrainingData& data, const Vector& theta) {
+  Vector out;
+  for (std::size_t k = 0; k < data.train->size(); ++k) {
+    const Vector f = literal::outputs(shape(), theta, data.train->inputs.column(k));
+    for (std::size_t c = 0; c < f.size(); ++c) out.push_back(f[c] - data.train->targets.column(k)[c]);
+  }
+  return out;
+}
+
+/// Their Jacobian, by central differences.
+Matrix jacobian_of(const nets::TrainingData& data, const Vector& theta) {
+  Matrix out(2 * data.train->size(), theta.size());
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    Vector up = theta, down = theta;
+    up[i] += 1e-5;
+    down[i] -= 1e-5;
+    const Vector f = residuals(data, up), g = residuals(data, down);
+    for (std::size_t a = 0; a < f.size(); ++a) out(a, i) = (f[a] - g[a]) / 2e-5;
+  }
+  return out;
+}
+
 /// Of the network of `three_by_two` at theta, by differences of its literal rendering.
 Differences differences(const nets::TrainingData& data, const Vector& theta) {
-  const nets::Architecture a{3, {{3, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk};
+  const nets::Architecture a = shape();
   const std::size_t p = theta.size(), n = 6;
   const double h = 1e-4;
   const auto loss_at = [&](std::size_t i, double x, std::size_t j, double y) {
@@ -51,21 +78,13 @@ Differences differences(const nets::TrainingData& data, const Vector& theta) {
   out.gradient.resize(p);
   out.hessian = Matrix(p, p);
   out.gauss_newton = Matrix(p, p);
-  Matrix jacobian(2 * n, p);
+  const Matrix jacobian = jacobian_of(data, theta);
   for (std::size_t i = 0; i < p; ++i) {
     out.gradient[i] = (loss_at(i, 1e-5, i, 0) - loss_at(i, -1e-5, i, 0)) / 2e-5;
     out.norm = std::hypot(out.norm, out.gradient[i]);
     for (std::size_t j = 0; j < p; ++j)
       out.hessian(i, j) =
           (loss_at(i, h, j, h) - loss_at(i, h, j, -h) - loss_at(i, -h, j, h) + loss_at(i, -h, j, -h)) / (4 * h * h);
-    Vector up = theta, down = theta;
-    up[i] += 1e-5;
-    down[i] -= 1e-5;
-    for (std::size_t k = 0; k < n; ++k) {
-      const Vector f = literal::outputs(a, up, data.train->inputs.column(k));
-      const Vector g = literal::outputs(a, down, data.train->inputs.column(k));
-      for (std::size_t c = 0; c < 2; ++c) jacobian(2 * k + c, i) = (f[c] - g[c]) / 2e-5;
-    }
   }
   for (std::size_t i = 0; i < p; ++i)
     for (std::size_t j = 0; j < p; ++j)
@@ -111,7 +130,7 @@ double preconditioned(const Matrix& hessian, const Vector& scale) {
 
 Vector drawn(std::uint64_t seed, std::uint64_t replica) {
   random::Stream stream(seed, replica, 0, random::Purpose::initial);
-  return nets::Network({3, {{3, {nets::ActivationKind::erf}}, {2, {}}}, nets::Parametrisation::ntk}).draw(stream);
+  return nets::Network(shape()).draw(stream);
 }
 
 }  // namespace
@@ -133,6 +152,13 @@ TEST_CASE("network: findings at the start are those of the loss by differences")
         Approx(linear_algebra::symmetric_eigenvalues(at.gauss_newton).back()).epsilon(1e-7));
   CHECK(number(plain, "ggn_trace") == Approx(diagonal_sum(at.gauss_newton)).epsilon(1e-8));
   CHECK(number(plain, "nme_trace") == Approx(diagonal_sum(less(at.hessian, at.gauss_newton))).epsilon(1e-5));
+  const Matrix neglected = less(at.hessian, at.gauss_newton);
+  const Vector along = times(at.hessian, at.gradient);
+  const double square = at.norm * at.norm;
+  CHECK(number(plain, "logit_share") == Approx(form(at.gradient, at.gauss_newton, at.gradient) / square).epsilon(1e-6));
+  CHECK(number(plain, "functional_share") == Approx(form(at.gradient, neglected, at.gradient) / square).epsilon(1e-5));
+  CHECK(number(plain, "delta_func") ==
+        Approx(dot(along, times(neglected, at.gradient)) / dot(along, along)).epsilon(1e-5));
   CHECK(number(plain, "edge_sharpness") == Approx(2 * 1.6 / .4).epsilon(1e-13));
   CHECK(number(plain, "edge") == Approx(.4 * lambda / 1.6).epsilon(1e-6));
   CHECK(flag(plain, "stable"));
@@ -146,6 +172,28 @@ TEST_CASE("network: findings at the start are those of the loss by differences")
   const double l = number(sam, "ascent_edge_sharpness");
   CHECK(l + .3 * l * l == Approx(5).epsilon(1e-12));
   CHECK(number(sam, "edge_sharpness") == Approx(5).epsilon(1e-13));
+  // |(J(theta + e) - J)'(f(theta + e) - f)|/n at e = rho g, and |sum_a (J e)_a grad^2 f_a e|/n.
+  const auto moved = [&](double by) {
+    Vector out = theta;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += by * at.gradient[i];
+    return out;
+  };
+  const Vector ahead = residuals(data, moved(.3)), here = residuals(data, theta), up = residuals(data, moved(1e-5)),
+               down = residuals(data, moved(-1e-5));
+  const Matrix J = jacobian_of(data, theta), J_ahead = jacobian_of(data, moved(.3)),
+               bent = less(jacobian_of(data, moved(1e-3)), jacobian_of(data, moved(-1e-3)));
+  double size = 0, leading = 0;
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    double whole = 0, second = 0;
+    for (std::size_t a = 0; a < here.size(); ++a) {
+      whole += (J_ahead(a, i) - J(a, i)) * (ahead[a] - here[a]) / 6;
+      second += .3 * bent(a, i) / 2e-3 * .3 * (up[a] - down[a]) / 2e-5 / 6;
+    }
+    size = std::hypot(size, whole);
+    leading = std::hypot(leading, second);
+  }
+  CHECK(number(sam, "sam_residual") == Approx(size).epsilon(1e-6));
+  CHECK(number(sam, "sam_residual_leading") == Approx(leading).epsilon(1e-5));
   // Normalised: r = rho/|g|.
   const auto unit = found("kind = 'sam'\nlearning_rate = 0.4\nrho = 0.3\nnormalised = true\n");
   const double u = number(unit, "ascent_edge_sharpness");

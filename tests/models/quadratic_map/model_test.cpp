@@ -6,6 +6,7 @@
 #include <array>
 #include <cmath>
 #include <string>
+#include <tuple>
 #include <variant>
 #include <vector>
 
@@ -263,4 +264,101 @@ TEST_CASE("the two-step normal form by its map, in the units of the problem") {
     y = next;
   }
   CHECK(t.warnings.size() == 1);  // odd steps are left out
+}
+
+TEST_CASE("the central flow of one parameter: at rest from its edge on, beside a cycle of two") {
+  // eta lambda = u + z is held at 2 with u = 2 (z - E): z = 2 (1 + E)/3, and the oscillation's pull 3 w^2/2 J is that of
+  // z J, so that w^2 = -2 z/3. Averaged over J -+ w and z -+ J w + w^2/2. In units where eta = omega = 1.
+  constexpr double E = -1.1, z = 2 * (1 + E) / 3, u = 2 * (z - E), w2 = -2 * z / 3;
+  const double loss = 0.5 * (std::pow(z + w2 / 2, 2) + u * w2);
+  constexpr double rate = 0.5, curvature = 1.6, unit = rate * curvature;
+  const auto of = [&](double invariant, double start) {  // z at the start
+    return models::testing::prepare(
+        fmt::format("model = 'quadratic-map'\n[data]\ncurvature = [{}]\n[initial]\nresidual = {}\njacobian = "
+                    "[{}]\n[time]\nat = [3, 1000, 2000]\n[optimizer]\nlearning_rate = {}\n[theory]\nmethod = "
+                    "'central-flow'\n",
+                    curvature, start / unit, std::sqrt(2 * (start - invariant) / rate), rate));
+  };
+  const auto flow = of(E, -0.2);
+  const auto t = flow->solve();
+  CHECK(models::testing::label(t, "edge") == "held");
+  CHECK(models::testing::label(of(-0.5, -0.3)->solve(), "edge") == "not reached");  // u = 1 where z = 0
+  for (const std::size_t k : {2u, 3u}) {
+    CHECK(column(t, "eta_sharpness")[k] == Approx(2).epsilon(1e-6));
+    CHECK(column(t, "oscillation")[k] == Approx(w2 / (unit * curvature)).epsilon(1e-6));
+    CHECK(column(t, "loss")[k] == Approx(loss / (unit * unit)).epsilon(1e-6));
+    CHECK(column(t, "normalized_sharpness")[k] == Approx(u + w2).epsilon(1e-6));
+  }
+  CHECK(column(t, "mean_loss")[3] == Approx(loss / (unit * unit)).epsilon(1e-6));
+  CHECK(column(t, "mean_normalized_sharpness")[3] == Approx(u + w2).epsilon(1e-6));
+  // Turns, 3 J w/(2 pi) a step, until half of the steps are gone; descent is at its cycle before long.
+  CHECK(report(t, "turns") == Approx(1000 * 3 * std::sqrt(u * w2) / (2 * std::acos(-1))).epsilon(0.01));
+  double cycle = 0.1;
+  const auto step = [](double x) { return x * (1 - (x - E) * (2 - x)); };
+  for (int k = 0; k < 20000; ++k) cycle = step(cycle);
+  const double ratio = (cycle * cycle + step(cycle) * step(cycle)) / 4 / loss;
+  REQUIRE(ratio > 1.1);
+  CHECK(report(t, "descent_least") == Approx(ratio).epsilon(0.02));
+  CHECK(report(t, "descent_most") == Approx(ratio).epsilon(0.02));
+  // What is claimed is the mean from the first record at the edge on.
+  const auto claims = flow->predictions();
+  REQUIRE(claims.size() == 1);
+  CHECK(claims[0].nominal == Approx(loss / (unit * unit)).epsilon(0.005));
+  CHECK(claims[0].low == Approx(0.75 * claims[0].nominal).epsilon(1e-12));
+  CHECK(claims[0].high == Approx(1.33 * claims[0].nominal).epsilon(1e-12));
+  for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
+}
+
+TEST_CASE("the invariant's drift is the largest of its column, in units of the residual") {
+  // In powers of 2 units change no digit, and every step is recorded.
+  std::string every = "1";
+  for (int k = 2; k <= 300; ++k) every += fmt::format(", {}", k);
+  const auto of = models::testing::prepare(
+      "model = 'quadratic-map'\n[data]\ncurvature = [2.0, -0.3]\n[initial]\nresidual = 0.4\njacobian = [0.9, "
+      "0.5]\n[optimizer]\nlearning_rate = 0.5\n[time]\nat = [" +
+      every + "]\n");
+  const auto largest = [](const models::Trajectory& t, double until) {
+    const auto& E = column(t, "invariant");
+    double out = 0;
+    for (std::size_t k = 0; k < E.size() && static_cast<double>(k) <= until; ++k)
+      out = std::max(out, std::abs(E[k] - E[0]));
+    return out;
+  };
+  const auto t = of->solve();
+  REQUIRE(t.steps.size() == 301);
+  CHECK(report(t, "invariant_drift") > 0);
+  CHECK(report(t, "invariant_drift") == Approx(largest(t, 300)).epsilon(1e-9));
+  const auto found = of->stability();
+  REQUIRE(number(found, "steps") <= 300);
+  CHECK(number(found, "invariant_drift") > 0);
+  CHECK(number(found, "invariant_drift") == Approx(largest(t, number(found, "steps"))).epsilon(1e-9));
+}
+
+TEST_CASE("the edge is ahead where the flow from the start ends beyond it, and a run diverges beyond its limit") {
+  // One parameter: the flow ends at u - 2 z in units where eta = omega = 1.
+  for (const auto& [z, u, ahead] : {std::tuple{-0.1, 1.9, true}, {-0.1, 1.7, false}}) {
+    const auto found = models::testing::prepare(
+                           fmt::format("model = 'quadratic-map'\n[data]\ncurvature = [1.0]\n[initial]\nresidual = "
+                                       "{}\nsharpness = {}\n[time]\nsteps = 3\n[theory]\nlimit_steps = 2000\n",
+                                       z, u))
+                           ->stability();
+    CHECK(flag(found, "edge") == ahead);
+  }
+  // z' = z (1 - J^2) + z^2 J^2 omega/2, J' = J (1 - omega z); beyond a million of 1 + z_0 or J_0 + 1/omega.
+  const double curvature = -0.382;
+  double z = -0.029, J = -2.17;
+  const double limit = 1e6 * (1 - J - 1 / curvature);
+  int steps = 0;
+  for (; std::abs(z) <= limit && std::abs(J) <= limit; ++steps) {
+    const double next = z * (1 - J * J) + z * z * J * J * curvature / 2;
+    J *= 1 - curvature * z;
+    z = next;
+  }
+  const auto t = models::testing::prepare(
+                     "model = 'quadratic-map'\n[data]\ncurvature = [-0.382]\n[initial]\nresidual = -0.029\njacobian "
+                     "= [-2.17]\n[time]\nsteps = 1000\n")
+                     ->solve();
+  CHECK(models::testing::label(t, "outcome") == "diverged");
+  REQUIRE(t.diverged_at);
+  CHECK(*t.diverged_at == steps);
 }

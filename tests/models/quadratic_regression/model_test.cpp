@@ -10,14 +10,17 @@
 #include "models/framework/perturbed.hpp"
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/memory.hpp"
+#include "models/quadratic_regression/phase_boundaries.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
+using models::testing::column;
 using models::testing::error_of;
 using models::testing::holds;
+using models::testing::label;
 using models::testing::prepare;
 using models::testing::report;
 
@@ -213,7 +216,25 @@ TEST_CASE("findings of stability") {
   CHECK(number(gd, "eta_eos") > 0.25);                                  // of twelve runs two cross at .25, ten at .30
   CHECK(number(gd, "eta_eos") < number(gd, "eta_edge"));
   CHECK(number(gd, "eta_edge") < 0.3);
+  // The limit's largest eta lambda_+ within the effective time is 2 there.
+  for (const double times : {0.98, 1.02}) {
+    models::quadratic_regression::QuadraticMemoryProblem limit;
+    limit.ensemble = {0.5, 4, 1, 1};
+    const double eta = times * number(gd, "eta_eos");
+    limit.learning_rate = {eta};
+    limit.steps =
+        static_cast<std::size_t>(models::quadratic_regression::QuadraticBoundaryOptions().effective_time / eta);
+    const auto run = models::quadratic_regression::solve_quadratic_memory(limit);
+    CHECK((eta * *std::ranges::max_element(run.bulk_edge) > 2) == (times > 1));
+  }
+  models::quadratic_regression::QuadraticBoundaryOptions options;
+  options.most_steps = 300;
+  options.kernels = 2;
+  const models::quadratic_regression::QuadraticBoundaries boundaries({0.5, 4, 1, 1}, 40, 80, options);
+  CHECK(number(gd, "eta_edge") == Approx(boundaries.edge(40)).epsilon(1e-6));
   const auto sgd = prepare(experiment("kind = 'sgd'\nlearning_rate = 0.2\nbatch = 1"))->stability();
+  CHECK(number(sgd, "eta_edge") == Approx(boundaries.edge(1)).epsilon(1e-6));
+  CHECK(number(sgd, "eta_divergence") == Approx(boundaries.divergence(1)).epsilon(1e-6));
   CHECK(number(sgd, "kernel_norm") < number(sgd, "kernel_norm_exact"));
   CHECK(number(sgd, "eta_max") < number(sgd, "eta_annealed"));
   CHECK(number(sgd, "eta_edge") > 0.6);  // the stochastic edge of the measured diagram, and its divergence
@@ -334,6 +355,63 @@ TEST_CASE("a perturbed start tells where a run is chaotic") {
   for (int i = 0; i < 3; ++i)
     for (int j = 0; j < 3; ++j) first += next[i] * ((i == j) - eta * H[i][j]) * off[j];
   CHECK(tenfold[0] == Approx(std::abs(first) / (.5 * (z1 * z1 + z2 * z2))).epsilon(1e-3));
+}
+
+TEST_CASE("the central flow of one curved parameter: at rest from its edge on, beside a cycle of two") {
+  // z = z_0 + J_0 theta + q theta^2/2, and an output and a parameter that do nothing. In units where eta = q = 1, E = z - u/2 with
+  // u = J^2: at the edge u + z = 2, and the oscillation's pull 3 w^2/2 J is that of z J.
+  constexpr double E = -1.1, z = 2 * (1 + E) / 3, u = 2 * (z - E), w2 = -2 * z / 3;
+  const double loss = 0.5 * (std::pow(z + w2 / 2, 2) + u * w2);
+  constexpr double eta = 0.5, q = 1.6, start = -0.2, unit = eta * q;
+  const double J0 = std::sqrt(2 * (start - E) / eta), theta = (std::sqrt(u / eta) - J0) / q;
+  const auto of = [&](const std::string& slope) {
+    return prepare("model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [" + std::to_string(start / unit) +
+                   ", 0]\nJ0 = [[" + slope + ", 0], [0, 0]]\nQ = [[1.6, 0], [0, 0], [0, 0], [0, 0]]\n[optimizer]\n" +
+                   "learning_rate = 0.5\n[time]\nat = [3, 1000, 2000]\n[theory]\nmethod = 'central-flow'\n");
+  };
+  const auto flow = of(std::to_string(J0));
+  const auto t = flow->solve();
+  CHECK(label(t, "edge") == "held");
+  CHECK(label(of("0.8")->solve(), "edge") == "not reached");
+  for (const std::size_t k : {2u, 3u}) {
+    CHECK(column(t, "eta_sharpness")[k] == Approx(2).epsilon(1e-5));
+    CHECK(column(t, "oscillation")[k] == Approx(w2 / (unit * q)).epsilon(1e-5));
+    CHECK(column(t, "loss")[k] == Approx(loss / (unit * unit) / 2).epsilon(1e-5));
+    CHECK(column(t, "parameter_power")[k] == Approx((theta * theta + w2 / (unit * q)) / 2).epsilon(1e-5));
+  }
+  CHECK(column(t, "mean_loss")[3] == Approx(loss / (unit * unit) / 2).epsilon(1e-5));
+  CHECK(column(t, "mean_parameter_power")[3] == Approx((theta * theta + w2 / (unit * q)) / 2).epsilon(1e-5));
+  // Turns, 3 J w/(2 pi) a step, until half of the steps are gone; descent is at its cycle before long.
+  CHECK(report(t, "turns") == Approx(1000 * 3 * std::sqrt(u * w2) / (2 * std::acos(-1))).epsilon(0.01));
+  double cycle = 0.1;
+  const auto step = [](double x) { return x * (1 - (x - E) * (2 - x)); };
+  for (int k = 0; k < 20000; ++k) cycle = step(cycle);
+  const double ratio = (cycle * cycle + step(cycle) * step(cycle)) / 4 / loss;
+  CHECK(report(t, "descent_least") == Approx(ratio).epsilon(0.02));
+  CHECK(report(t, "descent_most") == Approx(ratio).epsilon(0.02));
+  const auto claims = flow->predictions();
+  REQUIRE(claims.size() == 1);
+  CHECK(claims[0].nominal == Approx(loss / (unit * unit) / 2).epsilon(0.005));
+  CHECK(claims[0].low == Approx(0.7 * claims[0].nominal).epsilon(1e-12));
+  CHECK(claims[0].high == Approx(1.4 * claims[0].nominal).epsilon(1e-12));
+  for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
+  // What is simulated comes to the cycle, of which mean_loss is the mean.
+  const auto simulation = flow->simulate();
+  const auto replica = simulation->replica(1, 0);
+  std::vector<double> row(simulation->observables().size());
+  replica->advance(1000);
+  replica->advance(2000);
+  replica->observe(row);
+  const auto seen = [&](const std::string& name) {
+    for (std::size_t k = 0; k < row.size(); ++k)
+      if (simulation->observables()[k].name == name) return row[k];
+    return std::nan("");
+  };
+  CHECK(seen("mean_loss") == Approx(ratio * loss / (unit * unit) / 2).epsilon(1e-4));
+  // theta at both ends: J = J_0 + q theta, u = 2 (z - E).
+  double power = 0;
+  for (const double end : {cycle, step(cycle)}) power += std::pow((std::sqrt(2 * (end - E) / eta) - J0) / q, 2) / 4;
+  CHECK(seen("mean_parameter_power") == Approx(power).epsilon(1e-4));
 }
 
 TEST_CASE("bad input is named") {

@@ -271,6 +271,7 @@ TEST_CASE("columns and findings: both parts of H, the loss under noise, the resi
   CHECK(std::pow(finding<double>(noisy, "gradient_norm"), 2) == Approx(10.2621590711).epsilon(1e-11));
   CHECK(finding<double>(noisy, "ggn_trace") == Approx(9.02287082952).epsilon(1e-11));
   CHECK(finding<double>(noisy, "nme_trace") == Approx(.331119498685).epsilon(1e-11));
+  CHECK(finding<double>(noisy, "hessian_trace") == Approx(9.02287082952 + .331119498685).epsilon(1e-11));
   CHECK(finding<double>(noisy, "logit_share") == Approx(17.7916825987 / 10.2621590711).epsilon(1e-10));
   CHECK(finding<double>(noisy, "functional_share") == Approx(1.1023005699 / 10.2621590711).epsilon(1e-10));
   CHECK(8 * finding<double>(noisy, "noisy_loss") == Approx(4.63974609252).epsilon(1e-11));
@@ -339,6 +340,7 @@ TEST_CASE("a full penalty traps descent beside a saddle, up to where it says, an
         const std::string text = scalar(start, c.rho, c.part, bend);
         CHECK(finding<double>(text, "saddle") == Approx(-start / root).epsilon(1e-4));
         CHECK(finding<double>(text, "trap_high") == Approx((c.basin - start) / root).epsilon(1e-3));
+        CHECK(finding<double>(text, "trap_low") == Approx((-c.basin - start) / root).epsilon(1e-3));
       }
   // At the saddle itself, curvature -1: |1 - eta q (1 + rho q)|.
   CHECK(finding<double>(scalar(0, 3, "full"), "critical_factor") == Approx(1 - 0.05 * 2));
@@ -354,6 +356,7 @@ TEST_CASE("what a step near a critical point is multiplied by, of several parame
       "model = 'quadratic-regression'\n[data]\nensemble = 'given'\nz0 = [-1]\nJ0 = [[1, 0]]\nQ = [[-1, 0], [0, 0.5]]\n"
       "[theory]\nmethod = 'none'\n[time]\nsteps = 10\n[optimizer]\nkind = 'gradient-penalty'\nlearning_rate = 0.1\nrho "
       "= 3\n";
+  CHECK(finding<double>(text, "sharpness") == Approx(2));
   CHECK(finding<double>(text, "hessian_min") == Approx(-0.5));
   CHECK(finding<double>(text, "critical_factor") == Approx(0.975));
   CHECK(finding<double>(text, "trapping_rho") == Approx(2));

@@ -86,6 +86,11 @@ TEST_CASE("what is predicted when") {
 
 TEST_CASE("full batch: runs that crossed 2 before the last quarter, by whether their loss decayed") {
   const Prediction plateau = find(experiment(gd), "plateau"), oscillating = find(experiment(gd), "plateau_oscillating");
+  CHECK(plateau.nominal == 2);
+  CHECK(plateau.high == Approx(2 * 1.05));
+  CHECK(oscillating.nominal == 2);
+  CHECK(oscillating.low == Approx(2 * 0.75));
+  CHECK(oscillating.high == Approx(2 * 1.25));
   Record r({"loss", "eta_lambda_max"}, {1, 1.5});
   r.set(0, 10, {1e-4});
   r.set(1, 8, {1.8, 1.95, 1.9});
@@ -110,6 +115,8 @@ TEST_CASE("full batch: runs that crossed 2 before the last quarter, by whether t
 TEST_CASE("small batches: runs whose exact norm exceeded 1 before the last quarter") {
   const std::string text = experiment("kind = 'sgd'\nlearning_rate = 0.65\nbatch = 4");
   const Prediction norm = find(text, "norm_plateau"), beyond = find(text, "beyond_edge");
+  CHECK(beyond.low == 2);
+  CHECK(beyond.nominal == 2);
   CHECK(beyond.high == std::numeric_limits<double>::infinity());
   Record r({"loss", "eta_lambda_max", "kernel_norm_exact"}, {1, 3, 0.5});
   CHECK(norm.low == Approx(0.96));  // docs/theory/quadratic-regression.md, section 4: 1.00 +- 0.04

@@ -5,17 +5,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/steps.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::quadratic_regression::QuadraticProblem;
+using models::testing::column;
 using models::testing::error_of;
 using models::testing::holds;
 using models::testing::prepare;
@@ -132,6 +135,44 @@ TEST_CASE("residuals that are drawn: the average over an orthogonal frame of the
     CHECK(theory.find("residual_overlap")->value[t] == Approx(overlap[t]).epsilon(1e-12));
     CHECK(theory.find("loss")->value[t] == Approx(loss[t]).epsilon(1e-12));
   }
+}
+
+TEST_CASE("two outputs by their kernel: means, loss and the step of divergence") {
+  // K = J J' = [[1.04, .46], [.46, .89]]; E z_t = (I - eta b K)^t z_0.
+  const auto solve = [](double eta, int batch, const std::string& at) {
+    return prepare(
+               "model = 'quadratic-regression'\n[data]\nensemble = 'given'\nJ0 = [[1, 0.2, 0], [0.3, 0.8, -0.4]]\nz0 "
+               "= [0.7, -0.5]\ncurvature = 0\n[theory]\nmethod = 'linear-mean'\n[optimizer]\nkind = "
+               "'sgd'\nlearning_rate = " +
+               std::to_string(eta) + "\nbatch = " + std::to_string(batch) + "\n[time]\n" + at + "\n")
+        ->solve();
+  };
+  const auto step = [](double(&z)[2], double eta) {
+    const double a = z[0] - eta * (1.04 * z[0] + .46 * z[1]), b = z[1] - eta * (.46 * z[0] + .89 * z[1]);
+    z[0] = a, z[1] = b;
+  };
+  for (const int batch : {1, 2}) {
+    const auto t = solve(.3, batch, "at = [1, 2, 3, 4, 5]");
+    double z[2] = {.7, -.5};
+    for (std::size_t k = 0; k < 6; ++k) {
+      CHECK(column(t, "residual_overlap")[k] == Approx((.7 * z[0] - .5 * z[1]) / .74).epsilon(1e-12));
+      CHECK(column(t, "ntk_mean")[k] == Approx((1.04 + .89) / 2).epsilon(1e-12));
+      if (batch == 2) CHECK(column(t, "loss")[k] == Approx((z[0] * z[0] + z[1] * z[1]) / 4).epsilon(1e-12));
+      step(z, .3 * batch / 2);
+    }
+  }
+  // Recorded at every step: the first where the loss is above a million of the first.
+  double z[2] = {.7, -.5};
+  int steps = 0;
+  for (; z[0] * z[0] + z[1] * z[1] <= 1e6 * .74; ++steps) step(z, 2.5);
+  std::string every = "at = [1";
+  for (int k = 2; k < 40; ++k) every += ", " + std::to_string(k);
+  REQUIRE(steps > 5);
+  REQUIRE(steps < 40);
+  const auto grows = solve(2.5, 2, every + "]");
+  REQUIRE(grows.diverged_at);
+  CHECK(*grows.diverged_at == steps);
+  CHECK(grows.steps.back() == steps - 1);
 }
 
 TEST_CASE("schedules; divergence of the mean at its critical rate, of the mean square before") {

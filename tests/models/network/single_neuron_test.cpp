@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
 #include "models/network/sampled_neuron.hpp"
 #include "numerics/sums.hpp"
@@ -40,6 +41,68 @@ std::string experiment(const std::string& neuron, const std::string& optimizer =
 
 double finding(const std::string& text, const std::string& name) {
   return models::testing::number(prepare(text)->stability(), name);
+}
+
+double dot(const Vector& a, const Vector& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) sum += a[i] * b[i];
+  return sum;
+}
+
+/// E (f - f*)^2/2 of erf, by E phi(u.x) phi(v.x) = (2/pi) asin(u.v/sqrt((1 + u.u)(1 + v.v))).
+double erf_loss(const Vector& w) {
+  const auto kernel = [](const Vector& u, const Vector& v) {
+    return std::asin(dot(u, v) / std::sqrt((1 + dot(u, u)) * (1 + dot(v, v)))) * 2 / std::acos(-1);
+  };
+  return kernel(w, w) / 2 - kernel(w, teacher) + kernel(teacher, teacher) / 2;
+}
+
+/// Its gradient and Hessian by central differences, and GGN = E phi'^2 x x' = (2/pi) (I - 2 w w'/(1 + 2 q))/sqrt(1 + 2 q).
+Vector erf_gradient(const Vector& w) {
+  Vector out;
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    Vector up = w, down = w;
+    up[i] += 1e-5;
+    down[i] -= 1e-5;
+    out.push_back((erf_loss(up) - erf_loss(down)) / 2e-5);
+  }
+  return out;
+}
+struct ErfCurvature {
+  linear_algebra::Matrix hessian, ggn, nme;
+};
+ErfCurvature erf_curvature(const Vector& w) {
+  const std::size_t d = w.size();
+  ErfCurvature out{{d, d}, {d, d}, {d, d}};
+  const double q = dot(w, w);
+  for (std::size_t j = 0; j < d; ++j) {
+    Vector up = w, down = w;
+    up[j] += 1e-3;
+    down[j] -= 1e-3;
+    const Vector above = erf_gradient(up), below = erf_gradient(down);
+    for (std::size_t i = 0; i < d; ++i) {
+      out.hessian(i, j) = (above[i] - below[i]) / 2e-3;
+      out.ggn(i, j) = 2 / std::acos(-1) / std::sqrt(1 + 2 * q) * ((i == j) - 2 * w[i] * w[j] / (1 + 2 * q));
+      out.nme(i, j) = out.hessian(i, j) - out.ggn(i, j);
+    }
+  }
+  return out;
+}
+
+/// The spread of z phi''(w.x) |x|^2 of erf over the plane of w and w*, |x|^2 off it being chi-squared of d - 2 degrees.
+double erf_spread(const Vector& w) {
+  const double length = std::sqrt(dot(w, w)), along = dot(w, teacher) / length, pi = std::acos(-1),
+               across = std::sqrt(dot(teacher, teacher) - along * along), k = static_cast<double>(w.size()) - 2;
+  double mean = 0, square = 0;
+  for (double v = -8; v < 8; v += 0.05)
+    for (double u = -8; u < 8; u += 0.05) {
+      const double s = length * v, plane = u * u + v * v, weight = 0.0025 * std::exp(-plane / 2) / (2 * pi);
+      const double one = (std::erf(s / std::sqrt(2.)) - std::erf((along * v + across * u) / std::sqrt(2.))) * -s *
+                         std::sqrt(2 / pi) * std::exp(-s * s / 2);
+      mean += weight * one * (plane + k);
+      square += weight * one * one * (plane * plane + 2 * plane * k + k * (k + 2));
+    }
+  return std::sqrt(square - mean * mean);
 }
 
 }  // namespace
@@ -85,6 +148,96 @@ TEST_CASE("findings: traces, their slopes at the teacher, what a penalty of a Re
   double sum = 0;
   for (const double q : modes[2].value) sum += q;
   CHECK(sum == Approx(-.793491168723).epsilon(1e-11));
+}
+
+TEST_CASE("an erf neuron from the arcsines of its loss: every column, claim, mode and finding") {
+  const std::string erf = "activation = 'erf'\n";
+  const auto problem = prepare(experiment(erf, "batch = 5000\n"));
+  const auto theory = problem->solve();
+  REQUIRE(theory.steps == Vector{0, 50});
+  Vector w = start;
+  for (std::size_t row = 0; row < 2; ++row) {
+    for (int k = 0; row == 1 && k < 50; ++k) {
+      const Vector g = erf_gradient(w);
+      for (std::size_t i = 0; i < 5; ++i) w[i] -= 0.1 * g[i];
+    }
+    const ErfCurvature at = erf_curvature(w);
+    const Vector q = linear_algebra::symmetric_eigenvalues(at.hessian), g = erf_gradient(w);
+    const double length = std::sqrt(dot(w, w));
+    const auto seen = [&](const char* name) { return models::testing::column(theory, name)[row]; };
+    CHECK(seen("loss") == Approx(erf_loss(w)).epsilon(1e-7));
+    CHECK(seen("weight_norm") == Approx(length).epsilon(1e-8));
+    CHECK(seen("alignment") == Approx(dot(w, teacher) / length / std::sqrt(dot(teacher, teacher))).epsilon(1e-8));
+    CHECK(seen("gradient_norm") == Approx(std::sqrt(dot(g, g))).epsilon(1e-7));
+    CHECK(seen("hessian_trace") == Approx(linear_algebra::trace(at.hessian)).epsilon(1e-5));
+    CHECK(seen("ggn_trace") == Approx(linear_algebra::trace(at.ggn)).epsilon(1e-8));
+    CHECK(seen("nme_trace") == Approx(linear_algebra::trace(at.nme)).epsilon(1e-4));
+    CHECK(seen("nme_spread") == Approx(erf_spread(w)).epsilon(1e-7));
+    CHECK(seen("sharpness") == Approx(q.back()).epsilon(1e-5));
+    CHECK(seen("hessian_min") == Approx(q.front()).epsilon(1e-5));
+  }
+  const ErfCurvature first = erf_curvature(start), last = erf_curvature(w);
+  const auto claims = problem->predictions();
+  REQUIRE(claims.size() == 5);
+  const double nominal[] = {erf_loss(start), linear_algebra::trace(first.ggn), linear_algebra::trace(first.nme),
+                            std::sqrt(dot(w, w)), linear_algebra::trace(last.hessian)};
+  for (std::size_t k = 0; k < 5; ++k) {
+    CAPTURE(claims[k].name);
+    const double spread = k < 3 ? 0 : 0.05 * std::abs(nominal[k]);
+    CHECK(claims[k].nominal == Approx(nominal[k]).epsilon(1e-5));
+    CHECK(claims[k].low == Approx(nominal[k] - spread).epsilon(1e-5));
+    CHECK(claims[k].high == Approx(nominal[k] + spread).epsilon(1e-5));
+  }
+  const auto modes = problem->mode_table();
+  const linear_algebra::Matrix* parts[] = {&first.hessian, &first.ggn, &first.nme};
+  for (std::size_t c = 0; c < 3; ++c) {
+    const Vector q = linear_algebra::symmetric_eigenvalues(*parts[c]);
+    for (std::size_t k = 0; k < 5; ++k) CHECK(modes.at(c).value.at(k) == Approx(q[k]).epsilon(1e-5));
+  }
+  CHECK(modes[0].name == "hessian");
+  CHECK(modes[1].name == "ggn");
+  CHECK(modes[2].name == "nme");
+
+  const Vector g = erf_gradient(start);
+  Vector hw(5);
+  for (std::size_t i = 0; i < 5; ++i)
+    for (std::size_t j = 0; j < 5; ++j) hw[i] += first.hessian(i, j) * start[j];
+  CHECK(finding(experiment(erf), "loss") == Approx(erf_loss(start)).epsilon(1e-12));
+  CHECK(finding(experiment(erf), "gradient_norm") == Approx(std::sqrt(dot(g, g))).epsilon(1e-8));
+  CHECK(finding(experiment(erf), "hessian_trace") == Approx(linear_algebra::trace(first.hessian)).epsilon(1e-5));
+  CHECK(finding(experiment(erf), "nme_spread") == Approx(erf_spread(start)).epsilon(1e-8));
+  CHECK(finding(experiment(erf), "squared_gradient_slope") == Approx(2 * dot(g, hw)).epsilon(1e-5));
+}
+
+TEST_CASE("a neuron's edge: eta lambda (1 + r u'A u) of what the optimizer ascends by") {
+  const ErfCurvature at = erf_curvature(start);
+  const auto eigen = linear_algebra::symmetric_eigen(at.hessian);
+  const double lambda = eigen.values.back();
+  const auto along = [&](const linear_algebra::Matrix& a) {
+    double out = 0;
+    for (std::size_t i = 0; i < 5; ++i)
+      for (std::size_t j = 0; j < 5; ++j) out += eigen.vectors(i, 4) * a(i, j) * eigen.vectors(j, 4);
+    return out;
+  };
+  const Vector g = erf_gradient(start);
+  const auto edge = [](const std::string& optimizer) {
+    return finding(experiment("activation = 'erf'\n", optimizer), "edge");
+  };
+  CHECK(edge("") == Approx(0.1 * lambda).epsilon(1e-5));
+  CHECK(edge("kind = 'sam'\nrho = 0.7\n") ==
+        Approx(0.1 * lambda * (1 + 0.7 / std::sqrt(dot(g, g)) * lambda)).epsilon(1e-5));
+  CHECK(edge("kind = 'sam'\nrho = 0.7\nnormalised = false\n") ==
+        Approx(0.1 * lambda * (1 + 0.7 * lambda)).epsilon(1e-5));
+  const std::string penalty = "kind = 'gradient-penalty'\nrho = 0.7\n";
+  CHECK(edge(penalty) == Approx(0.1 * lambda * (1 + 0.7 * lambda)).epsilon(1e-5));
+  CHECK(edge(penalty + "part = 'gauss-newton'\n") == Approx(0.1 * lambda * (1 + 0.7 * along(at.ggn))).epsilon(1e-5));
+  CHECK(edge(penalty + "part = 'neglected'\n") == Approx(0.1 * lambda * (1 + 0.7 * along(at.nme))).epsilon(1e-4));
+  // At 2 of gradient descent.
+  for (const double times : {0.999, 1.001}) {
+    std::string text = experiment("activation = 'erf'\n");
+    text.replace(text.find("= 0.1\n"), 6, "= " + std::to_string(times * 2 / lambda) + "\n");
+    CHECK(models::testing::flag(prepare(text)->stability(), "stable") == (times < 1));
+  }
 }
 
 TEST_CASE("drawn examples have the population's loss, gradient and Hessian as their mean, and its spread") {

@@ -210,6 +210,7 @@ TEST_CASE(
     const auto found = at(3.9, .9, rate, "steps = 1\n")->stability();
     CHECK(number(found, "cap_sharpness") == Approx(5).epsilon(1e-13));
     CHECK(number(found, "capped_edge") == 4);
+    CHECK(number(found, "capped_epsilon") == Approx(2.5e-5).epsilon(1e-13));
     CHECK(number(found, "capped_modulus") == Approx(std::sqrt(1 + 5e-5)).epsilon(1e-13));
     CHECK(number(found, "capped_angle") == Approx(std::atan(std::sqrt(5e-5))).epsilon(1e-10));
     CHECK(!there(found, "epsilon_threshold"));

@@ -22,6 +22,7 @@ using models::testing::column;
 using models::testing::error_of;
 using models::testing::flag;
 using models::testing::holds;
+using models::testing::label;
 using models::testing::number;
 using models::testing::prepare;
 using models::testing::there;
@@ -114,6 +115,7 @@ TEST_CASE("self-stabilisation: theory and descent are the definition, under ever
       CHECK(values[1] == Approx(literal.lambda).epsilon(1e-11));
     }
     CHECK(theory.steps.size() == 5);
+    CHECK(label(theory, "outcome") == "bounded");
     CHECK(theory.exact);
   }
 }
@@ -154,7 +156,7 @@ TEST_CASE("self-stabilisation: noise, its averages, and the map that the sharpne
     CHECK(column(theory, "x_squared").back() == Approx(q).epsilon(1e-11));
     CHECK(column(theory, "sharpness").back() == Approx(mean).epsilon(1e-12));
     CHECK(!theory.exact);
-    CHECK(problem->reference().columns[0].valid_from == INFINITY);
+    for (const auto& c : problem->reference().columns) CHECK(c.valid_from == INFINITY);
   }
 }
 
@@ -404,6 +406,7 @@ TEST_CASE("self-stabilisation: a run ends where the expansion does, in theory an
   const auto theory = problem->solve();
   CHECK(theory.steps == std::vector<double>{0, 5, 12});
   CHECK(theory.diverged_at == 13);
+  CHECK(label(theory, "outcome") == "diverged");
   std::unique_ptr<models::Simulation> keep;
   const auto run = replica(*problem, keep);
   double values[4];

@@ -116,6 +116,61 @@ TEST_CASE("a network's central flow is the mean of descent at the edge, and grad
   CHECK_FALSE(claims.back().statistic(recorded));
 }
 
+TEST_CASE("the central flow of f = u v x: at rest balanced from its edge on, beside a cycle of two") {
+  // Along u = v = q/sqrt 2, f = x q^2/2: with |x| = 1 a loss (q^2/2 - y)^2/2, of z = q^2/2 - y and J = q. In units where eta = 1, E =
+  // z - J^2/2 = -y: held is J^2 + z = 2, and the oscillation's pull 3 w^2/2 J is that of z J. What is unbalanced has died out.
+  const std::string one =
+      "[data]\nexamples = 1\ninputs = 1\n[network]\nhidden = [1]\nactivation = 'identity'\nbias = false\n";
+  Literal it(settings::read_text(one, "x.toml"));
+  const double x = std::abs(it.data.train->inputs(0, 0)), y = std::abs(it.data.train->targets(0, 0));
+  constexpr double E = -1.1, z = 2 * (1 + E) / 3, u = 2 * (z - E), w2 = -2 * z / 3;
+  const double rate = 1.1 / (x * y), unit = rate * x, loss = 0.5 * (std::pow(z + w2 / 2, 2) + u * w2) / (unit * unit);
+  const auto problem = prepare(
+      fmt::format("model = 'network'\n[time]\nat = [3, 2000, 4000]\n[theory]\nmethod = 'central-flow'\n{}[optimizer]\n"
+                  "learning_rate = {}\n[monte_carlo]\nshared_start = true\n",
+                  one, rate));
+  const auto t = problem->solve();
+  CHECK(models::testing::label(t, "edge") == "held");
+  CHECK(column(t, "oscillation").front() == 0);
+  for (const std::size_t k : {2u, 3u}) {
+    CHECK(column(t, "eta_sharpness")[k] == Approx(2).epsilon(1e-5));
+    CHECK(column(t, "oscillation")[k] == Approx(w2 / (unit * x)).epsilon(1e-5));
+    CHECK(column(t, "loss")[k] == Approx(loss).epsilon(1e-5));
+  }
+  CHECK(column(t, "mean_loss")[3] == Approx(loss).epsilon(1e-5));
+  // Turns, 3 J w/(2 pi) a step, until half of the loss has gone by; descent is at its cycle before long.
+  CHECK(models::testing::report(t, "turns") ==
+        Approx(2000 * 3 * std::sqrt(u * w2) / (2 * std::acos(-1))).epsilon(0.02));
+  double cycle = 0.1;
+  const auto step = [](double at) { return at * (1 - (at - E) * (2 - at)); };
+  for (int k = 0; k < 20000; ++k) cycle = step(cycle);
+  const double mean = (cycle * cycle + step(cycle) * step(cycle)) / 4 / (unit * unit);
+  CHECK(models::testing::report(t, "descent_least") == Approx(mean / loss).epsilon(0.02));
+  CHECK(models::testing::report(t, "descent_most") == Approx(mean / loss).epsilon(0.02));
+  const auto claims = problem->predictions();
+  REQUIRE(claims.size() == 1);
+  CHECK(claims[0].nominal == Approx(loss).epsilon(0.005));
+  CHECK(claims[0].low == Approx(0.75 * claims[0].nominal).epsilon(1e-12));
+  CHECK(claims[0].high == Approx(1.33 * claims[0].nominal).epsilon(1e-12));
+  for (const auto& c : problem->reference().columns) CHECK(std::isinf(c.valid_from));
+  // A run comes to the cycle.
+  const auto simulation = problem->simulate();
+  const auto run = simulation->replica(1, 0);
+  std::vector<double> seen(simulation->observables().size());
+  run->advance(2000);
+  run->advance(4000);
+  run->observe(seen);
+  CHECK(simulation->observables().back().name == "mean_loss");
+  CHECK(seen.back() == Approx(mean).epsilon(1e-4));
+  models::RecordedReplica recorded;
+  const std::vector<std::string> observed{"eta_sharpness", "mean_loss"};
+  recorded.names = observed;
+  recorded.steps = t.steps;
+  recorded.rows = {{1, 2.1, 1.9, 2}, {9, 4, 3, 7}};
+  const bool from_three = column(t, "oscillation")[1] > 0;
+  CHECK(claims[0].statistic(recorded) == Approx(from_three ? (1997 * 3 + 2000 * 7.) / 3997 : 7));
+}
+
 TEST_CASE("a step of the flow at the edge is (8.1) with the derivatives of a network by differences") {
   Literal it;
   models::ingredients::CentralFlow flow(it.objective, it.theta, eta);

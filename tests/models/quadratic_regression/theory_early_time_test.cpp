@@ -2,7 +2,9 @@
 #include "models/quadratic_regression/theory.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -10,13 +12,16 @@
 #include "models/quadratic_regression/early_time.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
 using linear_algebra::Transposed;
 using models::testing::error_of;
 using models::testing::holds;
+using models::testing::label;
 using models::testing::prepare;
+using models::testing::report;
 
 namespace {
 
@@ -93,6 +98,110 @@ TEST_CASE("a shared start: every column, along every eigenvector from the top do
   CHECK(at_two(t, "ntk_mean") == Approx(trace / 5 + 2 * modes.first + (trace2 + trace3) / 5).epsilon(1e-12));
   CHECK(t.labels.at(1) ==
         std::pair<std::string, std::string>{"sharpening", "every second difference is positive at order eta^2"});
+}
+
+TEST_CASE("eight outputs: every column and ratio by number, claimed from step 2 on, and until when it holds") {
+  using namespace models::quadratic_regression;
+  const std::string data = "outputs = 8\nparameters = 9\ncurvature = 2\nshared_initial = true\n";
+  std::string text = experiment(data, "", "[2, 5]", "sharpening_modes = 8\n");
+  const models::Trajectory t = prepare(text)->solve();
+  models::ingredients::QuadraticLaw law;
+  law.outputs = 8;
+  law.parameters = 9;
+  law.curvature = 2;
+  const models::ingredients::QuadraticStart start = models::ingredients::draw_start(law, 1, 0);
+  const EarlyTimeState state{start.z0, linear_algebra::product(start.j0, start.j0, Transposed::no, Transposed::yes), 9,
+                             2.0 / 81};
+  const ModeDifferences modes = sgd_mode_differences(state, 0.05, 2);
+  double second = 0, trace = 0;
+  for (std::size_t k = 0; k < 8; ++k) {
+    second += (modes.order2[k] + modes.order3[k]) / 8;
+    trace += modes.eigenvalue[k];
+  }
+  for (std::size_t k = 0; k < 8; ++k) {
+    const std::string number = std::to_string(k + 1);
+    CAPTURE(number);
+    CHECK(at_two(t, "sharpening_first_" + number) == Approx(modes.first).epsilon(1e-12));
+    CHECK(at_two(t, "sharpening_second_" + number) == Approx(modes.order2[7 - k] + modes.order3[7 - k]).epsilon(1e-11));
+    CHECK(report(t, "ratio_" + number) == Approx(1 + modes.order3[7 - k] / modes.order2[7 - k]).epsilon(1e-11));
+  }
+  CHECK(report(t, "first_difference") == Approx(modes.first).epsilon(1e-12));
+  CHECK(report(t, "second_difference") == Approx(second).epsilon(1e-11));
+  for (const auto& c : t.columns) CHECK(c.valid_from == (c.observable.name == "ntk_mean" ? 0 : 2));
+  // lambda''/lambda at eta b = 1: (2 s z2/lambda) (P + 1)(lambda + tr K), and the time is its -1/2.
+  const double top = modes.eigenvalue[7], until = std::sqrt(top / (2 * 2.0 / 81 * 10 * (top + trace))) / (0.05 * 0.25);
+  CHECK(label(t, "valid_until") == fmt::format("step {:.3g}", until));
+
+  // At full batch what is claimed is the expansion's second difference, above 0.
+  text.replace(text.find("batch = 2"), 9, "batch = 8");
+  const auto problem = prepare(text);
+  const ModeDifferences full = sgd_mode_differences(state, 0.05, 8);
+  const auto claims = problem->predictions();
+  std::size_t met = 0;
+  for (const auto& p : claims)
+    for (std::size_t k = 0; k < 8; ++k)
+      if (p.name == "sharpens_" + std::to_string(k + 1)) {
+        ++met;
+        CHECK(p.nominal == Approx(full.order2[7 - k] + full.order3[7 - k]).epsilon(1e-11));
+        CHECK(p.low == 0);
+        CHECK(std::isinf(p.high));
+        models::RecordedReplica run;
+        const std::vector<std::string> observed{p.quantity};
+        run.names = observed;
+        run.steps = {0, 2};
+        run.rows = {{0, 3}};
+        CHECK(p.statistic(run).value() == 3);
+      }
+  CHECK(met == 8);
+
+  // A run, step by step as it is defined: g = J'z, z' = z - eta J g + (eta^2/2) Q(g, g), J' = J - eta Q g.
+  const auto instance =
+      models::ingredients::draw_instance(law, 3, 0, models::ingredients::CurvatureTensor::Storage::stored);
+  std::vector<double> z = instance.z0;
+  linear_algebra::Matrix J = instance.j0;
+  std::vector<linear_algebra::Matrix> K;
+  for (int step = 0; step < 3; ++step) {
+    K.push_back(linear_algebra::product(J, J, Transposed::no, Transposed::yes));
+    std::vector<double> g(9);
+    for (std::size_t i = 0; i < 9; ++i)
+      for (std::size_t a = 0; a < 8; ++a) g[i] += J(a, i) * z[a];
+    for (std::size_t a = 0; a < 8; ++a) {
+      double pushed = 0, bent = 0;
+      std::vector<double> turned(9);
+      for (std::size_t i = 0; i < 9; ++i)
+        for (std::size_t j = 0; j < 9; ++j) turned[i] += instance.curvature.at(a, i, j) * g[j];
+      for (std::size_t i = 0; i < 9; ++i) {
+        pushed += J(a, i) * g[i];
+        bent += turned[i] * g[i];
+        J(a, i) -= 0.05 * turned[i];
+      }
+      z[a] += -0.05 * pushed + 0.5 * 0.05 * 0.05 * bent;
+    }
+  }
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(3, 0);
+  std::vector<double> row(simulation->observables().size());
+  replica->advance(2);
+  replica->observe(row);
+  const auto seen = [&](const std::string& name) {
+    for (std::size_t o = 0; o < row.size(); ++o)
+      if (simulation->observables()[o].name == name) return row[o];
+    FAIL("no observable " << name);
+    return 0.0;
+  };
+  const auto eigen = linear_algebra::symmetric_eigen(K[0]);
+  for (std::size_t k = 0; k < 8; ++k) {
+    double along[3] = {0, 0, 0};
+    for (std::size_t step = 0; step < 3; ++step)
+      for (std::size_t a = 0; a < 8; ++a)
+        for (std::size_t b = 0; b < 8; ++b)
+          along[step] += eigen.vectors(a, 7 - k) * K[step](a, b) * eigen.vectors(b, 7 - k);
+    CHECK(seen("sharpening_first_" + std::to_string(k + 1)) == Approx(along[1] - along[0]).epsilon(1e-9));
+    CHECK(seen("sharpening_second_" + std::to_string(k + 1)) ==
+          Approx(along[2] - 2 * along[1] + along[0]).epsilon(1e-8));
+  }
+  CHECK(seen("sharpening_first_ntk_mean") ==
+        Approx((linear_algebra::trace(K[1]) - linear_algebra::trace(K[0])) / 8).epsilon(1e-9));
 }
 
 TEST_CASE("residuals that are drawn are averaged over, given the Jacobian") {

@@ -128,6 +128,34 @@ double preconditioned(const Matrix& hessian, const Vector& scale) {
   return linear_algebra::symmetric_eigenvalues(out).back();
 }
 
+/// |(J(theta + e) - J)'(f(theta + e) - f)|/n at e = ratio g, and |sum_a (J e)_a grad^2 f_a e|/n.
+struct SamRest {
+  double size = 0, leading = 0;
+};
+SamRest sam_rest(const nets::TrainingData& data, const Vector& theta, const Vector& g, double ratio) {
+  const auto moved = [&](double by) {
+    Vector out = theta;
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] += by * g[i];
+    return out;
+  };
+  const Vector ahead = residuals(data, moved(ratio)), here = residuals(data, theta), up = residuals(data, moved(1e-5)),
+               down = residuals(data, moved(-1e-5));
+  const Matrix J = jacobian_of(data, theta), J_ahead = jacobian_of(data, moved(ratio)),
+               bent = less(jacobian_of(data, moved(1e-3)), jacobian_of(data, moved(-1e-3)));
+  const auto n = static_cast<double>(data.train->size());
+  SamRest out;
+  for (std::size_t i = 0; i < theta.size(); ++i) {
+    double whole = 0, second = 0;
+    for (std::size_t a = 0; a < here.size(); ++a) {
+      whole += (J_ahead(a, i) - J(a, i)) * (ahead[a] - here[a]) / n;
+      second += ratio * bent(a, i) / 2e-3 * ratio * (up[a] - down[a]) / 2e-5 / n;
+    }
+    out.size = std::hypot(out.size, whole);
+    out.leading = std::hypot(out.leading, second);
+  }
+  return out;
+}
+
 Vector drawn(std::uint64_t seed, std::uint64_t replica) {
   random::Stream stream(seed, replica, 0, random::Purpose::initial);
   return nets::Network(shape()).draw(stream);
@@ -172,28 +200,9 @@ TEST_CASE("network: findings at the start are those of the loss by differences")
   const double l = number(sam, "ascent_edge_sharpness");
   CHECK(l + .3 * l * l == Approx(5).epsilon(1e-12));
   CHECK(number(sam, "edge_sharpness") == Approx(5).epsilon(1e-13));
-  // |(J(theta + e) - J)'(f(theta + e) - f)|/n at e = rho g, and |sum_a (J e)_a grad^2 f_a e|/n.
-  const auto moved = [&](double by) {
-    Vector out = theta;
-    for (std::size_t i = 0; i < out.size(); ++i) out[i] += by * at.gradient[i];
-    return out;
-  };
-  const Vector ahead = residuals(data, moved(.3)), here = residuals(data, theta), up = residuals(data, moved(1e-5)),
-               down = residuals(data, moved(-1e-5));
-  const Matrix J = jacobian_of(data, theta), J_ahead = jacobian_of(data, moved(.3)),
-               bent = less(jacobian_of(data, moved(1e-3)), jacobian_of(data, moved(-1e-3)));
-  double size = 0, leading = 0;
-  for (std::size_t i = 0; i < theta.size(); ++i) {
-    double whole = 0, second = 0;
-    for (std::size_t a = 0; a < here.size(); ++a) {
-      whole += (J_ahead(a, i) - J(a, i)) * (ahead[a] - here[a]) / 6;
-      second += .3 * bent(a, i) / 2e-3 * .3 * (up[a] - down[a]) / 2e-5 / 6;
-    }
-    size = std::hypot(size, whole);
-    leading = std::hypot(leading, second);
-  }
-  CHECK(number(sam, "sam_residual") == Approx(size).epsilon(1e-6));
-  CHECK(number(sam, "sam_residual_leading") == Approx(leading).epsilon(1e-5));
+  const SamRest rest = sam_rest(data, theta, at.gradient, .3);
+  CHECK(number(sam, "sam_residual") == Approx(rest.size).epsilon(1e-6));
+  CHECK(number(sam, "sam_residual_leading") == Approx(rest.leading).epsilon(1e-5));
   // Normalised: r = rho/|g|.
   const auto unit = found("kind = 'sam'\nlearning_rate = 0.4\nrho = 0.3\nnormalised = true\n");
   const double u = number(unit, "ascent_edge_sharpness");
@@ -249,7 +258,21 @@ TEST_CASE("network: columns of curvature are those of the loss by differences") 
       CHECK(seen("ggn_trace") == Approx(diagonal_sum(at.gauss_newton)).epsilon(1e-7));
       CHECK(seen("nme_trace") == Approx(diagonal_sum(neglected)).epsilon(1e-5));
       if (kind == "gd") CHECK(seen("edge") == Approx(.2 * lambda).epsilon(1e-6));
-      if (kind == "sam") CHECK(seen("edge") == Approx(.2 * lambda * (1 + .3 * lambda)).epsilon(1e-6));
+      if (kind == "sam") {
+        CHECK(seen("edge") == Approx(.2 * lambda * (1 + .3 * lambda)).epsilon(1e-6));
+        const SamRest rest = sam_rest(data, theta, at.gradient, .3);
+        CHECK(seen("sam_residual") == Approx(rest.size).epsilon(1e-6));
+        CHECK(seen("sam_residual_leading") == Approx(rest.leading).epsilon(1e-5));
+      }
+      // Hidden units times examples where |phi''| = sqrt(2/pi) |s| e^(-s^2/2) is at most 1% of its largest, at s = 1.
+      double flat = 0;
+      for (std::size_t k = 0; k < 6; ++k)
+        for (std::size_t j = 0; j < 3; ++j) {
+          double s = theta[9 + j];
+          for (std::size_t i = 0; i < 3; ++i) s += theta[3 * i + j] * data.train->inputs(i, k) / std::sqrt(3);
+          flat += std::abs(s) * std::exp(-s * s / 2) <= .01 * std::exp(-.5);
+        }
+      CHECK(seen("flat_share") == Approx(flat / 18));
       if (kind == "adam") {
         for (const double g : at.gradient) scale.push_back(std::abs(g) + .01);
         const double top = preconditioned(at.hessian, scale);

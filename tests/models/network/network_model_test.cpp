@@ -102,6 +102,206 @@ TEST_CASE("a run of SGD with momentum on a network is the algorithm as it is wri
         Approx(linear_algebra::symmetric_eigenvalues(hessian).back()).epsilon(1e-5));
 }
 
+namespace {
+
+/// Sections [data], [network] and [loss], drawn and summed one number after the other.
+struct Plain {
+  int seed = 1, examples = 6, tests = 0, inputs = 3, outputs = 1, teacher_width = 4;
+  double decay = 0, noise = 0, scale = 1, input_scale = 1;
+  std::string targets = "linear";
+  std::vector<int> hidden{4};
+  std::string activation = "tanh", parametrisation = "standard";
+  double beta = 1, weights = 1, biases = 0;
+  bool bias = true;
+  double inverse_temperature = 0;  ///< 0: the squared loss
+
+  std::string text() const {
+    std::string out = fmt::format(
+        "[data]\nseed = {}\nexamples = {}\ntest_examples = {}\ninputs = {}\noutputs = {}\ndecay = {}\ninput_scale = "
+        "{}\ntargets = '{}'\n",
+        seed, examples, tests, inputs, outputs, decay, input_scale, targets);
+    if (targets != "random-classes") out += fmt::format("noise = {}\n", noise);
+    if (!targets.ends_with("classes")) out += fmt::format("target_scale = {}\n", scale);
+    if (targets == "teacher") out += fmt::format("teacher_width = {}\n", teacher_width);
+    out += "[network]\nhidden = [";
+    for (const int width : hidden) out += fmt::format("{}, ", width);
+    out += fmt::format("]\nactivation = '{}'\nparametrisation = '{}'\nbias = {}\nweight_variance = {}\n", activation,
+                       parametrisation, bias, weights);
+    if (activation == "beta-gelu") out += fmt::format("beta = {}\n", beta);
+    if (bias) out += fmt::format("bias_variance = {}\n", biases);
+    if (inverse_temperature > 0)
+      out += fmt::format("[loss]\nkind = 'cross-entropy'\ninverse_temperature = {}\n", inverse_temperature);
+    return out;
+  }
+
+  struct Set {
+    std::vector<Vector> x, y;
+  };
+  /// Those that are trained on, and then those that are not.
+  std::pair<Set, Set> draw() const {
+    random::Stream stream(static_cast<std::uint64_t>(seed), 0, 0, random::Purpose::data);
+    const auto normals = [&](int rows, int columns) {
+      std::vector<Vector> out(static_cast<std::size_t>(columns), Vector(static_cast<std::size_t>(rows)));
+      for (Vector& c : out)
+        for (double& one : c) one = stream.normal();
+      return out;
+    };
+    const auto times = [](const std::vector<Vector>& a, const Vector& v) {
+      Vector out(a[0].size());
+      for (std::size_t j = 0; j < a.size(); ++j)
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] += a[j][i] * v[j];
+      return out;
+    };
+    const bool taught = targets == "teacher";
+    const auto first = normals(taught ? teacher_width : outputs, inputs);
+    const auto second = taught ? normals(outputs, teacher_width) : first;
+    const auto some = [&](int n) {
+      Set out{normals(inputs, n), {}};
+      double trace = 0;
+      for (int j = 0; j < inputs; ++j) trace += std::pow(j + 1, -2 * decay);
+      for (Vector& x : out.x) {
+        for (std::size_t j = 0; j < x.size(); ++j) x[j] *= std::pow(static_cast<double>(j + 1), -decay);
+        Vector y = times(first, x);
+        for (double& one : y) one = taught ? std::tanh(one / std::sqrt(trace)) : one / std::sqrt(trace);
+        if (taught) y = times(second, y);
+        for (double& one : y) one /= taught ? std::sqrt(teacher_width) : 1;
+        if (targets == "product") y[0] = x[0] * x[1] + x[2] / 2;
+        out.y.push_back(y);
+      }
+      for (Vector& y : out.y)
+        for (double& one : y) one += std::sqrt(noise) * stream.normal();
+      for (Vector& y : out.y) {
+        if (!targets.ends_with("classes")) {
+          for (double& one : y) one *= scale;
+          continue;
+        }
+        std::size_t label = 0;
+        if (targets == "random-classes")
+          label = stream.below(std::max(outputs, 2));
+        else if (outputs == 1)
+          label = y[0] > 0;
+        else
+          label = static_cast<std::size_t>(std::ranges::max_element(y) - y.begin());
+        if (outputs == 1) {
+          y[0] = label == 1 ? 1 : -1;
+        } else {
+          std::ranges::fill(y, 0.0);
+          y[label] = 1;
+        }
+      }
+      for (Vector& x : out.x)
+        for (double& one : x) one *= input_scale;
+      return out;
+    };
+    Set train = some(examples);
+    return {train, tests > 0 ? some(tests) : Set{}};
+  }
+
+  literal::nets::Architecture architecture() const {
+    namespace nets = literal::nets;
+    nets::Architecture a{static_cast<std::size_t>(inputs), {}};
+    a.parametrisation = parametrisation == "ntk"          ? nets::Parametrisation::ntk
+                        : parametrisation == "mean-field" ? nets::Parametrisation::mean_field
+                                                          : nets::Parametrisation::standard;
+    nets::Activation phi{nets::ActivationKind::tanh, beta};
+    if (activation == "relu") phi.kind = nets::ActivationKind::relu;
+    if (activation == "gelu") phi.kind = nets::ActivationKind::gelu;
+    if (activation == "beta-gelu") phi.kind = nets::ActivationKind::beta_gelu;
+    if (activation == "identity") phi.kind = nets::ActivationKind::identity;
+    for (const int width : hidden) a.layers.push_back({static_cast<std::size_t>(width), phi, bias});
+    a.layers.push_back({static_cast<std::size_t>(outputs), {}, bias});
+    return a;
+  }
+  Vector start(std::uint64_t replica) const {
+    random::Stream stream(3, replica, 0, random::Purpose::initial);
+    Vector out;
+    double fan = inputs;
+    std::vector<int> widths = hidden;
+    widths.push_back(outputs);
+    for (const int width : widths) {
+      const double deviation = std::sqrt(weights / (parametrisation == "standard" ? fan : 1));
+      for (int k = 0; k < fan * width; ++k) out.push_back(deviation * stream.normal());
+      for (int k = 0; bias && k < width; ++k) out.push_back(std::sqrt(biases) * stream.normal());
+      fan = width;
+    }
+    return out;
+  }
+  /// Of a set at theta: the mean loss, and the share of classes that are told right.
+  std::pair<double, double> loss_and_accuracy(const Set& set, const Vector& theta) const {
+    const literal::nets::Loss loss =
+        inverse_temperature > 0 ? literal::nets::Loss{literal::nets::LossKind::cross_entropy, inverse_temperature}
+                                : literal::nets::Loss{};
+    double sum = 0, right = 0;
+    for (std::size_t i = 0; i < set.x.size(); ++i) {
+      const Vector f = literal::outputs(architecture(), theta, set.x[i]);
+      sum += literal::loss_of(loss, f, set.y[i]);
+      right += outputs == 1 ? f[0] * set.y[i][0] > 0
+                            : set.y[i][static_cast<std::size_t>(std::ranges::max_element(f) - f.begin())] == 1;
+    }
+    const auto n = static_cast<double>(set.x.size());
+    return {sum / n, right / n};
+  }
+};
+
+}  // namespace
+
+TEST_CASE("every key of data, network and loss, from the numbers as they are drawn") {
+  std::vector<Plain> cases(17);
+  cases[1].seed = 5;
+  cases[2].decay = 0.7;
+  cases[2].noise = 0.4;
+  cases[3].scale = 1.7;
+  cases[3].input_scale = 0.6;
+  cases[4].targets = "teacher";
+  cases[4].outputs = 2;
+  cases[4].tests = 5;
+  cases[5].targets = "classes";
+  cases[5].outputs = 3;
+  cases[5].tests = 8;
+  cases[6].targets = "classes";
+  cases[6].tests = 7;
+  cases[7].targets = "random-classes";
+  cases[7].examples = 11;
+  cases[8].targets = "product";
+  cases[8].inputs = 4;
+  cases[9].activation = "beta-gelu";
+  cases[9].beta = 2.3;
+  cases[10].activation = "gelu";
+  cases[10].bias = false;
+  cases[11].parametrisation = "ntk";
+  cases[11].weights = 1.4;
+  cases[11].biases = 0.3;
+  cases[12].parametrisation = "mean-field";
+  cases[12].hidden = {3, 2};
+  cases[13].targets = "classes";
+  cases[13].outputs = 3;
+  cases[13].inverse_temperature = 1.6;
+  cases[13].tests = 9;
+  cases[14].targets = "classes";
+  cases[14].inverse_temperature = 0.7;
+  cases[15].hidden = {5, 3};
+  cases[15].activation = "relu";
+  cases[15].weights = 2;
+  cases[16].targets = "random-classes";
+  cases[16].outputs = 4;
+  cases[16].activation = "identity";
+  for (const Plain& plain : cases) {
+    CAPTURE(plain.text());
+    const auto problem = prepare(head + plain.text() + "[optimizer]\nlearning_rate = 0.1\n");
+    const auto row = run(*problem, 1, {0}).back();
+    const auto [train, test] = plain.draw();
+    const Vector theta = plain.start(1);
+    const auto [loss, accuracy] = plain.loss_and_accuracy(train, theta);
+    CHECK(row[0] == Approx(loss).epsilon(1e-12));
+    const bool classes = plain.targets.ends_with("classes");
+    if (classes) CHECK(row[column(*problem, "accuracy")] == Approx(accuracy));
+    if (plain.tests == 0) continue;
+    const auto [test_loss, test_accuracy] = plain.loss_and_accuracy(test, theta);
+    CHECK(row[column(*problem, "test_loss")] == Approx(test_loss).epsilon(1e-12));
+    if (classes) CHECK(row[column(*problem, "test_accuracy")] == Approx(test_accuracy));
+  }
+}
+
 TEST_CASE("a linear network under gradient descent is its own linearisation") {
   const auto problem = prepare(
       "model = 'network'\n[time]\nat = [1, 4, 30]\n[data]\nexamples = 9\ninputs = 4\noutputs = 2\nnoise = 0.3\n"

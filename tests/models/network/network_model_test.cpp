@@ -11,12 +11,14 @@
 #include "models/ingredients/networks/training_data.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/network/simulation.hpp"
+#include "models/network/updates.hpp"
 #include "numerics/sums.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
+using models::ingredients::CurvaturePart;
 using models::testing::error_of;
 using models::testing::prepare;
 using Vector = std::vector<double>;
@@ -299,6 +301,171 @@ TEST_CASE("every key of data, network and loss, from the numbers as they are dra
     const auto [test_loss, test_accuracy] = plain.loss_and_accuracy(test, theta);
     CHECK(row[column(*problem, "test_loss")] == Approx(test_loss).epsilon(1e-12));
     if (classes) CHECK(row[column(*problem, "test_accuracy")] == Approx(test_accuracy));
+  }
+}
+
+namespace {
+
+/// A replica, to be moved by a test itself.
+struct Moved {
+  std::shared_ptr<literal::nets::Examples> examples = std::make_shared<literal::nets::Examples>();
+  std::shared_ptr<const literal::nets::Network> network;
+  std::unique_ptr<literal::nets::NetworkObjective> objective;
+  Vector theta;
+
+  explicit Moved(const Plain& of, std::uint64_t replica) : theta(of.start(replica)) {
+    const auto [train, test] = of.draw();
+    *examples = {{train.x[0].size(), train.x.size()}, {train.y[0].size(), train.y.size()}};
+    for (std::size_t i = 0; i < train.x.size(); ++i) {
+      std::ranges::copy(train.x[i], examples->inputs.column(i).begin());
+      std::ranges::copy(train.y[i], examples->targets.column(i).begin());
+    }
+    network = std::make_shared<const literal::nets::Network>(of.architecture());
+    objective = std::make_unique<literal::nets::NetworkObjective>(network, literal::nets::Loss{}, examples);
+  }
+  double loss() { return objective->move_to(theta); }
+};
+
+}  // namespace
+
+TEST_CASE("every rate rule along a network is the rule alone, shown what it may see") {
+  using namespace models::ingredients;
+  const std::string rules[] = {
+      "kind = 'adagrad-norm'\neta0 = 0.7\nb0 = 0.4\n",
+      "kind = 'polyak'\nmultiplier = 0.6\n",
+      "kind = 'stochastic-polyak'\nc = 0.9\nf_min = 0.03\n",
+      "kind = 'stochastic-polyak'\neta_max = 0.2\n",
+      "kind = 'line-search'\nmultiplier = 0.9\n",
+      "kind = 'dog'\n",
+      "kind = 'dog'\nr_eps = 0.05\nepsilon = 0.1\nmultiplier = 0.8\n",
+      "kind = 'dowg'\nr_eps = 0.2\nepsilon = 0.01\nform = 'root'\n",
+      "kind = 'd-adaptation'\nd0 = 0.02\nprior = 0.3\n",
+      "kind = 'prodigy'\nd0 = 0.03\nprior = 0.2\n",
+      "kind = 'momo'\nbeta = 0.6\neta_max = 0.4\nf_min = 0.02\n",
+      "kind = 'mechanic'\ns0 = 0.2\nlambda = 0\ndisplacement = 'recomputed'\nmultiplier = 0.3\n",
+      "kind = 'cocob'\nalpha = 20\nepsilon = 0.01\n",
+      "kind = 'prodigy-adam'\nd0 = 0.02\nbeta1 = 0.7\nbeta2 = 0.9\nepsilon = 1e-3\n",
+      "kind = 'd-adaptation-adam'\nd0 = 0.02\nbeta1 = 0.7\nbeta2 = 0.9\nepsilon = 1e-3\n",
+      "kind = 'momo-adam'\neta_max = 0.1\nf_min = 0.03\nbeta1 = 0.7\nbeta2 = 0.9\nepsilon = 1e-3\n",
+      "kind = 'nadamw'\nlearning_rate = 0.02\nweight_decay = 0\nbeta1 = 0.7\nbeta2 = "
+      "0.9\nepsilon = 1e-3\n",
+      "kind = 'cdat'\nsigma = 1.3\nema = 0.6\nepsilon = 0.05\nmultiplier = 0.9\n",
+      "kind = 'cdat'\neta_max = 0.15\n",
+      "kind = 'armijo'\nc = 0.3\nshrink = 0.7\ngrow = 1.2\neta_init = 3.0\neta_max = 4.0\n",
+      "kind = 'inverse-sharpness'\nsigma = 1.4\ndelay = 1\nema = 0.3\neta_max = 0.5\n"};
+  Plain plain;
+  plain.targets = "classes";
+  plain.hidden = {3};
+  for (const std::string& lines : rules) {
+    CAPTURE(lines);
+    const auto problem = prepare("model = 'network'\n[time]\nat = [1, 2, 3, 4, 5]\n[monte_carlo]\nseed = 3\n" +
+                                 plain.text() + "[optimizer]\nkind = 'gd'\n[rate]\n" + lines);
+    const auto rows = run(*problem, 0, {0, 1, 2, 3, 4, 5});
+    Moved at(plain, 0);
+    const Vector start = at.theta;
+    const std::size_t size = start.size();
+    const auto rule = read_rate_rule(settings::read_text("[rate]\n" + lines, "r.toml"),
+                                     std::sqrt(numerics::squared_norm_in_order(start)));
+    RateRun rates(*rule);
+    Vector average(size);
+    for (std::size_t step = 0; step < 6; ++step) {
+      CAPTURE(step);
+      CHECK(rows[step][0] == Approx(at.loss()).epsilon(1e-9));
+      Vector shown(1 + rule->memory().size());
+      rates.observe(shown);
+      for (std::size_t k = 0; k < shown.size(); ++k)
+        CHECK(rows[step][rows[step].size() - shown.size() + k] == Approx(shown[k]).epsilon(1e-6).scale(1e-12));
+      StepObservation seen;
+      Vector g(size), Hg(size);
+      seen.loss = at.loss();
+      seen.excess_mse = 2 * seen.loss;
+      at.objective->gradient(g);
+      at.objective->product(CurvaturePart::hessian, g, Hg);
+      const double beta = rule->averaging();
+      seen.weight = step == 0 ? 1 : 1 - beta;
+      for (std::size_t k = 0; k < size; ++k) {
+        average[k] += seen.weight * (g[k] - average[k]);
+        seen.squared_gradient += g[k] * g[k];
+        seen.curvature_along += g[k] * Hg[k];
+        seen.squared_distance += (at.theta[k] - start[k]) * (at.theta[k] - start[k]);
+        seen.toward_start += g[k] * (start[k] - at.theta[k]);
+      }
+      const Vector& along = beta > 0 ? average : g;
+      for (const double x : along) seen.squared_direction += x * x;
+      seen.mean_squared_gradient = seen.slope = seen.descent = seen.squared_gradient;
+      seen.curvature = std::abs(seen.curvature_along);
+      seen.sharpness = largest_curvature(*at.objective, CurvaturePart::hessian).value;
+      seen.loss_after = [&, here = at.theta](double eta) {
+        Vector there = here;
+        for (std::size_t k = 0; k < size; ++k) there[k] -= eta * g[k];
+        return at.objective->move_to(there);
+      };
+      if (rates.whole_vector()) {
+        Vector moved(size);
+        for (std::size_t k = 0; k < size; ++k) moved[k] = at.theta[k] - start[k];
+        rates.step(g, seen.loss, 1, moved);
+        for (std::size_t k = 0; k < size; ++k) at.theta[k] = start[k] + moved[k];
+      } else {
+        const double eta = rates.step(seen, 1);
+        for (std::size_t k = 0; k < size; ++k) at.theta[k] -= eta * along[k];
+      }
+    }
+  }
+}
+
+TEST_CASE("every key of a network's optimizers, by the steps alone") {
+  using namespace models::network;
+  struct Case {
+    std::string keys;
+    UpdateRule rule{};
+  };
+  std::vector<Case> cases;
+  const auto add = [&](const std::string& keys, UpdateKind kind, double rho, bool normalised) -> UpdateRule& {
+    cases.push_back({keys});
+    UpdateRule& rule = cases.back().rule;
+    rule.kind = kind;
+    rule.rho = rho;
+    rule.normalised = normalised;
+    return rule;
+  };
+  add("kind = 'gd'\nmomentum = 0.7\n", UpdateKind::plain, 0, true).base.momentum = 0.7;
+  add("kind = 'sam'\nrho = 0.2\nevery = 2\n", UpdateKind::sam, 0.2, true).every = 2;
+  add("kind = 'sam'\nrho = 0.2\nnormalised = false\nmomentum = 0.4\n", UpdateKind::sam, 0.2, false).base.momentum = 0.4;
+  const std::string preconditioned = "rho = 0.3\npreconditioned = true\n";
+  add("kind = 'functional-sam'\n" + preconditioned, UpdateKind::functional_sam, 0.3, true).preconditioned = true;
+  UpdateRule& logit =
+      add("kind = 'logit-sam'\nnorm = 'preconditioner'\n" + preconditioned, UpdateKind::logit_sam, 0.3, true);
+  logit.preconditioned = logit.norm_of_preconditioner = true;
+  const std::string penalty = "kind = 'gradient-penalty'\nrho = 0.3\n";
+  add(penalty, UpdateKind::penalty, 0.3, false);
+  add(penalty + "part = 'neglected'\n", UpdateKind::penalty, 0.3, false).part = CurvaturePart::neglected;
+  UpdateRule& third =
+      add(penalty + "part = 'gauss-newton'\nnormalised = true\nevery = 3\n", UpdateKind::penalty, 0.3, true);
+  third.part = CurvaturePart::gauss_newton;
+  third.every = 3;
+  const std::string deviation = "deviation = 0.2\n";
+  add("kind = 'weight-noise'\n" + deviation, UpdateKind::weight_noise, 0, true).deviation = 0.2;
+  UpdateRule& both = add("kind = 'weight-noise'\nantithetic = true\n" + deviation, UpdateKind::weight_noise, 0, true);
+  both.antithetic = true;
+  both.deviation = 0.2;
+  UpdateRule& trace =
+      add("kind = 'gauss-newton-trace'\nevery = 2\n" + deviation, UpdateKind::gauss_newton_trace, 0, true);
+  trace.every = 2;
+  trace.deviation = 0.2;
+  add("kind = 'hessian-trace'\n" + deviation, UpdateKind::hessian_trace, 0, true).deviation = 0.2;
+  Plain plain;
+  plain.targets = "classes";
+  plain.hidden = {3};
+  for (const Case& c : cases) {
+    CAPTURE(c.keys);
+    const auto problem = prepare(head + plain.text() + "[optimizer]\nlearning_rate = 0.3\n" + c.keys);
+    const auto rows = run(*problem, 1, {0, 1, 2, 3, 4});
+    Moved at(plain, 1);
+    Updates updates(c.rule, at.theta.size(), 3, 1);
+    for (std::uint64_t step = 0; step < 5; ++step) {
+      CHECK(rows[step][0] == Approx(at.loss()).epsilon(1e-11));
+      move(updates.direction(*at.objective, at.theta, step), 0.3, at.theta);
+    }
   }
 }
 

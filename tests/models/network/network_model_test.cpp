@@ -2,12 +2,18 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "linear_algebra/dense.hpp"
 #include "models/framework/absent.hpp"
 #include "models/framework/model.hpp"
+#include "models/ingredients/kernel_stability.hpp"
 #include "models/ingredients/networks/training_data.hpp"
 #include "models/ingredients/rate_rules.hpp"
 #include "models/network/simulation.hpp"
@@ -478,6 +484,76 @@ TEST_CASE("a linear network under gradient descent is its own linearisation") {
   REQUIRE(theory.steps.size() == 4);
   for (std::size_t t = 0; t < 4; ++t) CHECK(rows[t][0] == Approx(theory.columns[0].value[t]).epsilon(1e-12));
   CHECK(problem->reference().columns.empty());
+}
+
+TEST_CASE("kernel norm and probed traces: of the Jacobian by differences, and of the signs that are drawn") {
+  Plain plain;
+  const std::string keys =
+      "[optimizer]\nkind = 'sgd'\nbatch = 2\nlearning_rate = 0.3\n[monte_carlo]\ntraces = "
+      "'hutchinson'\nprobes = 3\n";
+  const auto problem = prepare(head + plain.text() + keys);
+  const auto row = run(*problem, 1, {0}).back();
+  Moved at(plain, 1);
+  const std::size_t n = at.examples->size();
+  linear_algebra::Matrix kernel(n, n);
+  for (std::size_t k = 0; k < at.theta.size(); ++k) {
+    Vector up = at.theta, down = at.theta, slope;
+    up[k] += 1e-5;
+    down[k] -= 1e-5;
+    for (std::size_t i = 0; i < n; ++i)
+      slope.push_back((literal::outputs(plain.architecture(), up, at.examples->inputs.column(i))[0] -
+                       literal::outputs(plain.architecture(), down, at.examples->inputs.column(i))[0]) /
+                      2e-5);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) kernel(i, j) += slope[i] * slope[j];
+  }
+  // Gradients are means of two: 0.3/2 is the rate of their sum.
+  CHECK(row[column(*problem, "kernel_norm")] ==
+        Approx(models::ingredients::exact_kernel_norm(linear_algebra::symmetric_eigen(kernel), 0.15, 2)).epsilon(1e-8));
+  at.loss();
+  random::Stream signs(3, 1, 0, random::Purpose::gradient);
+  double ggn = 0, nme = 0;
+  for (int probe = 0; probe < 3; ++probe) {
+    Vector v(at.theta.size()), Av(v.size());
+    for (double& x : v) x = signs.uniform() < 0.5 ? -1 : 1;
+    at.objective->product(CurvaturePart::gauss_newton, v, Av);
+    ggn += numerics::dot_in_order(v, Av) / 3;
+    at.objective->product(CurvaturePart::neglected, v, Av);
+    nme += numerics::dot_in_order(v, Av) / 3;
+  }
+  CHECK(row[column(*problem, "ggn_trace")] == Approx(ggn).epsilon(1e-10));
+  CHECK(row[column(*problem, "nme_trace")] == Approx(nme).epsilon(1e-9));
+  CHECK(row[column(*problem, "hessian_trace")] == Approx(ggn + nme).epsilon(1e-10));
+}
+
+TEST_CASE("relu's kink as GELU has it: the neglected trace of one hidden layer") {
+  Plain plain;
+  plain.activation = "relu";
+  std::string text = head + plain.text() + "[optimizer]\nlearning_rate = 0.3\n[monte_carlo]\ntraces = 'exact'\n";
+  const auto trace = [&] {
+    const auto problem = prepare(text);
+    return run(*problem, 1, {0}).back()[column(*problem, "nme_trace")];
+  };
+  CHECK(trace() == 0);
+  text.replace(text.find("activation = 'relu'"), 19, "activation = 'relu'\nsynthetic_beta = 1.7");
+  // sum_i (f - y) a_j phi''(s_j) (|x|^2 + 1)/n, of W_j with its bias; s Phi(beta s) has phi'' = (2 - b^2 s^2) b phi(b s).
+  Moved at(plain, 1);
+  double expected = 0;
+  const std::size_t n = at.examples->size();
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto x = at.examples->inputs.column(i);
+    const double f = literal::outputs(plain.architecture(), at.theta, x)[0], off = f - at.examples->targets(0, i);
+    for (std::size_t j = 0; j < 4; ++j) {
+      double s = at.theta[12 + j], square = 1;
+      for (std::size_t k = 0; k < 3; ++k) {
+        s += at.theta[4 * k + j] * x[k];
+        square += x[k] * x[k];
+      }
+      const double b = 1.7 * s, bell = std::exp(-b * b / 2) / std::sqrt(2 * std::acos(-1));
+      expected += off * at.theta[16 + j] * (2 - b * b) * 1.7 * bell * square / static_cast<double>(n);
+    }
+  }
+  CHECK(trace() == Approx(expected).epsilon(1e-10));
 }
 
 TEST_CASE("kernel norms, traces and test examples are observed as asked") {

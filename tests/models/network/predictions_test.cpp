@@ -79,6 +79,26 @@ TEST_CASE("networks hold the edge of what their optimizer knows of the Hessian")
   }
 }
 
+TEST_CASE("on edge: the median of the last quarter, of runs that passed 2 before, from either side") {
+  std::string text = experiment("kind = 'gd'\n", "[rate]\nkind = 'cdat'\n");
+  text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+  const auto claims = prepare(text)->predictions();
+  REQUIRE(claims.size() == 1);
+  models::RecordedReplica run;
+  const std::vector<std::string> names{"eta_sharpness"};
+  run.names = names;
+  run.steps = {0, 200, 400, 600, 800, 900, 1000};
+  run.rows = {{1, 1.4, 2.2, 1.8, 2.03, 1.6, 2.07}};
+  CHECK(claims[0].statistic(run) == 2.03);
+  run.rows = {{3, 2.8, 2.2, 1.9, 2.03, 1.6, 2.07}};
+  CHECK(claims[0].statistic(run) == 2.03);
+  run.rows = {{1, 1.4, 1.8, 1.9, 2.03, 1.6, 2.07}};
+  CHECK_FALSE(claims[0].statistic(run));
+  CHECK(claims[0].nominal == 2);
+  CHECK(claims[0].low == 1.95);
+  CHECK(claims[0].high == 2.15);
+}
+
 TEST_CASE("networks: what is claimed depends on what is run") {
   const auto names = [](const std::string& text) {
     std::string out;

@@ -48,7 +48,12 @@ std::unique_ptr<models::Problem> problem(const std::string& more, const std::str
 TEST_CASE("steps of gradient descent and of SAM: every column, and what is reported") {
   for (const double rho : {0.0, 0.2}) {
     CAPTURE(rho);
-    const auto t = problem("[theory]\nmethod = 'map'\n", rho == 0 ? "" : "kind = 'sam'\nrho = 0.2")->solve();
+    const auto of = problem("[theory]\nmethod = 'map'\n", rho == 0 ? "" : "kind = 'sam'\nrho = 0.2");
+    const auto t = of->solve();
+    const auto simulation = of->simulate();
+    const auto run = simulation->replica(1, 0);
+    std::vector<double> row(simulation->observables().size());
+    REQUIRE(row.size() == 6);
     State s;
     std::size_t at = 0;
     const double E0 = s.E();
@@ -61,6 +66,10 @@ TEST_CASE("steps of gradient descent and of SAM: every column, and what is repor
         CHECK(column(t, "normalized_sharpness")[at] == Approx(eta * s.T(0)).epsilon(1e-12));
         CHECK(column(t, "curvature_moment")[at] == Approx(s.T(1)).epsilon(1e-12));
         CHECK(column(t, "invariant")[at] == Approx(E0).epsilon(1e-12));
+        run->advance(static_cast<std::uint64_t>(k));
+        run->observe(row);
+        for (std::size_t o = 0; o < row.size(); ++o)
+          CHECK(row[o] == Approx(column(t, simulation->observables()[o].name)[at]).epsilon(1e-11));
         ++at;
       }
       if (k == 8) break;
@@ -307,6 +316,24 @@ TEST_CASE("the central flow of one parameter: at rest from its edge on, beside a
   CHECK(claims[0].low == Approx(0.75 * claims[0].nominal).epsilon(1e-12));
   CHECK(claims[0].high == Approx(1.33 * claims[0].nominal).epsilon(1e-12));
   for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
+  models::RecordedReplica recorded;
+  const std::vector<std::string> observed{"loss", "mean_loss"};
+  recorded.names = observed;
+  recorded.steps = t.steps;
+  recorded.rows = {{1, 1, 1, 1}, {9, 4, 3, 7}};
+  const bool from_three = column(t, "oscillation")[1] > 0;
+  CHECK(claims[0].statistic(recorded) == Approx(from_three ? (997 * 3 + 1000 * 7.) / 1997 : 7));
+  // A run comes to the cycle: eta lambda = 2 (z - E) at both of its ends.
+  const auto simulation = flow->simulate();
+  const auto run = simulation->replica(1, 0);
+  std::vector<double> row(simulation->observables().size());
+  for (const std::uint64_t at : {1000, 2000}) run->advance(at);
+  run->observe(row);
+  REQUIRE(row.size() == 8);
+  CHECK(simulation->observables()[6].name == "mean_loss");
+  CHECK(row[6] == Approx(ratio * loss / (unit * unit)).epsilon(1e-5));
+  CHECK(simulation->observables()[7].name == "mean_normalized_sharpness");
+  CHECK(row[7] == Approx(cycle + step(cycle) - 2 * E).epsilon(1e-5));
 }
 
 TEST_CASE("the invariant's drift is the largest of its column, in units of the residual") {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,8 @@
 #include "models/ingredients/kernel_stability.hpp"
 #include "models/quadratic_regression/memory.hpp"
 #include "models/quadratic_regression/phase_boundaries.hpp"
+#include "models/quadratic_regression/simulation.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
@@ -318,6 +321,244 @@ TEST_CASE("observables follow the optimizer and what is asked") {
         base + "kernel_norm residual_overlap ");
 }
 
+namespace {
+
+using models::ingredients::QuadraticInstance;
+using Vector = std::vector<double>;
+
+/// z, J, g and the parts of H at theta, entry by entry.
+struct At {
+  Vector z, g, hg, nme_g;
+  linear_algebra::Matrix j, ggn, nme, hessian, kernel;
+  At(const QuadraticInstance& x, const Vector& theta, const Vector& counts) : z(x.z0), g(theta.size()), j(x.j0) {
+    const std::size_t d = z.size(), p = theta.size();
+    for (std::size_t a = 0; a < d; ++a)
+      for (std::size_t i = 0; i < p; ++i) {
+        for (std::size_t k = 0; k < p; ++k) j(a, i) += x.curvature.at(a, i, k) * theta[k];
+        z[a] += 0.5 * (x.j0(a, i) + j(a, i)) * theta[i];
+      }
+    ggn = nme = hessian = linear_algebra::Matrix(p, p);
+    kernel = linear_algebra::Matrix(d, d);
+    hg = nme_g = Vector(p);
+    for (std::size_t i = 0; i < p; ++i) {
+      for (std::size_t a = 0; a < d; ++a) {
+        g[i] += counts[a] * j(a, i) * z[a];
+        for (std::size_t b = 0; b < d; ++b) kernel(a, b) += j(a, i) * j(b, i);
+        for (std::size_t k = 0; k < p; ++k) {
+          ggn(i, k) += counts[a] * j(a, i) * j(a, k);
+          nme(i, k) += counts[a] * z[a] * x.curvature.at(a, i, k);
+        }
+      }
+      for (std::size_t k = 0; k < p; ++k) hessian(i, k) = ggn(i, k) + nme(i, k);
+    }
+    for (std::size_t i = 0; i < p; ++i)
+      for (std::size_t k = 0; k < p; ++k) {
+        hg[i] += hessian(i, k) * g[k];
+        nme_g[i] += nme(i, k) * g[k];
+      }
+  }
+};
+
+double dot(const Vector& a, const Vector& b) {
+  double out = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) out += a[i] * b[i];
+  return out;
+}
+
+/// The observables of a replica at a step, by name.
+std::map<std::string, double> seen_by(const models::Problem& problem, std::uint64_t replica, std::uint64_t step) {
+  const auto simulation = problem.simulate();
+  const auto run = simulation->replica(3, replica);
+  Vector row(simulation->observables().size());
+  run->advance(step);
+  run->observe(row);
+  std::map<std::string, double> out;
+  for (std::size_t o = 0; o < row.size(); ++o) out[simulation->observables()[o].name] = row[o];
+  return out;
+}
+
+models::ingredients::QuadraticLaw small_law() {
+  models::ingredients::QuadraticLaw law;
+  law.outputs = 5;
+  law.parameters = 7;
+  law.curvature = 2.5;
+  law.residual_variance = 1.3;
+  law.jacobian_variance = 0.8;
+  return law;
+}
+const std::string small =
+    "outputs = 5\nparameters = 7\ncurvature = 2.5\nresidual_variance = 1.3\njacobian_variance = 0.8\n";
+constexpr auto stored = models::ingredients::CurvatureTensor::Storage::stored;
+
+}  // namespace
+
+TEST_CASE("every observable of a run, from its definition in parameter space") {
+  struct Case {
+    std::string optimizer;
+    double rho = 0, deviation = 0;
+    std::size_t batch = 5;
+    std::string part = "";  ///< of a penalty
+  };
+  for (const Case& c :
+       {Case{"kind = 'sgd'\nbatch = 2\n", 0, 0, 2}, Case{"kind = 'gd'\n"}, Case{"kind = 'sam'\nrho = 0.2\n", 0.2},
+        Case{"kind = 'gradient-penalty'\nrho = 0.2\n", 0.2, 0, 5, "full"},
+        Case{"kind = 'gradient-penalty'\nrho = 0.2\npart = 'gauss-newton'\n", 0.2, 0, 5, "gauss-newton"},
+        Case{"kind = 'gradient-penalty'\nrho = 0.2\npart = 'neglected'\n", 0.2, 0, 5, "neglected"},
+        Case{"kind = 'weight-noise'\ndeviation = 0.1\n", 0, 0.1}}) {
+    CAPTURE(c.optimizer);
+    const bool plain = c.rho == 0 && c.deviation == 0;
+    const auto problem = prepare("model = 'quadratic-regression'\n[time]\nat = [6]\n[data]\n" + small +
+                                 "[optimizer]\nlearning_rate = 0.15\n" + c.optimizer +
+                                 "[theory]\nmethod = 'none'\n[monte_carlo]\ntraces = 'exact'\nevery_step = "
+                                 "true\nburn_in = 2\neigenvalues = 3\n" +
+                                 (plain ? "kernel_norms = 'exact'\n" : ""));
+    const QuadraticInstance x = models::ingredients::draw_instance(small_law(), 3, 1, stored);
+    models::quadratic_regression::RowMasks masks(5, c.batch, 3, 1);
+    random::Stream noise(3, 1, 0, random::Purpose::other);
+    Vector theta(7), products, xi(7);
+    const Vector all(5, 1.0);
+    for (std::uint64_t step = 0; step < 6; ++step) {
+      Vector counts(5, c.batch == 5 ? 1.0 : 0.0);
+      if (c.batch < 5)
+        for (const std::size_t row : masks.rows(step)) counts[row] = 1;
+      const At now(x, theta, counts);
+      products.push_back(0.15 * linear_algebra::symmetric_eigenvalues(At(x, theta, all).hessian).back());
+      Vector along = now.g;
+      if (c.deviation > 0) {
+        noise.seek(2 * step);
+        noise.normals(xi);
+        Vector there = theta;
+        for (std::size_t i = 0; i < 7; ++i) there[i] += c.deviation * xi[i];
+        along = At(x, there, counts).g;
+      } else if (c.part == "full") {
+        for (std::size_t i = 0; i < 7; ++i) along[i] += c.rho * now.hg[i];
+      } else if (c.part == "gauss-newton") {
+        for (std::size_t i = 0; i < 7; ++i) along[i] += c.rho * (now.hg[i] - now.nme_g[i]);
+      } else if (c.part == "neglected") {
+        for (std::size_t i = 0; i < 7; ++i) along[i] += c.rho * now.nme_g[i];
+      } else if (c.rho > 0) {
+        Vector there = theta;
+        for (std::size_t i = 0; i < 7; ++i) there[i] += c.rho * now.g[i];
+        along = At(x, there, counts).g;
+      }
+      for (std::size_t i = 0; i < 7; ++i) theta[i] -= 0.15 * along[i];
+    }
+    const At end(x, theta, all);
+    auto seen = seen_by(*problem, 1, 6);
+    const auto check = [&](const std::string& name, double value, double tolerance = 1e-10) {
+      CAPTURE(name);
+      REQUIRE(seen.contains(name));
+      CHECK(seen[name] == Approx(value).epsilon(tolerance));
+      seen.erase(name);
+    };
+    const auto kernel = linear_algebra::symmetric_eigen(end.kernel);
+    const double trace = linear_algebra::trace(end.kernel), nme = linear_algebra::trace(end.nme),
+                 square = dot(end.g, end.g);
+    const double top = kernel.values[4], whole = linear_algebra::symmetric_eigenvalues(end.hessian).back();
+    check("loss", dot(end.z, end.z) / 10);
+    check("parameter_power", dot(theta, theta) / 7);
+    check("ntk_mean", trace / 5);
+    check("ntk_max", top, 1e-8);
+    check("ntk_2", kernel.values[3]);
+    check("ntk_3", kernel.values[2]);
+    check("eta_lambda_max", 0.15 * top, 1e-8);
+    check("residual_overlap", dot(end.z, x.z0) / dot(x.z0, x.z0));
+    check("sharpness", whole, 1e-6);
+    check("eta_lambda", products[5], 1e-6);
+    std::ranges::sort(products.begin() + 2, products.end());
+    double below = 0;
+    for (std::size_t k = 2; k < 6; ++k) below += products[k] < 2;
+    check("median_eta_lambda", (products[3] + products[4]) / 2, 1e-6);
+    check("share_below_edge", below / 4);
+    check("gradient_norm", std::sqrt(square));
+    check("hessian_trace", trace + nme);
+    check("ggn_trace", trace);
+    check("nme_trace", nme, 1e-9);
+    check("logit_share", (dot(end.g, end.hg) - dot(end.g, end.nme_g)) / square);
+    check("functional_share", dot(end.g, end.nme_g) / square, 1e-9);
+    check("delta_func", dot(end.hg, end.nme_g) / dot(end.hg, end.hg), 1e-9);
+    if (plain) {
+      check("kernel_norm", models::ingredients::annealed_kernel_norm(kernel.values, 0.15, c.batch));
+      check("kernel_norm_exact", models::ingredients::exact_kernel_norm(kernel, 0.15, c.batch));
+    }
+    if (c.rho > 0 && seen.contains("sam_edge")) check("sam_edge", 0.15 * top * (1 + 0.2 * top), 1e-8);
+    if (c.rho > 0 && c.part.empty()) {
+      Vector there = theta;
+      for (std::size_t i = 0; i < 7; ++i) there[i] += 0.2 * end.g[i];
+      const At ahead(x, there, all);
+      double rest = 0;
+      for (std::size_t i = 0; i < 7; ++i) {
+        double one = 0;
+        for (std::size_t a = 0; a < 5; ++a) one += (ahead.j(a, i) - end.j(a, i)) * (ahead.z[a] - end.z[a]);
+        rest += one * one;
+      }
+      check("sam_residual", std::sqrt(rest), 1e-9);
+    }
+    if (c.deviation > 0) {
+      // E over xi: |z|^2 + s^2 (|J|^2 + z.tr Q) + (s^4/4) sum_a ((tr Q_a)^2 + 2 |Q_a|^2).
+      double fourth = 0;
+      for (std::size_t a = 0; a < 5; ++a) {
+        double diagonal = 0;
+        for (std::size_t i = 0; i < 7; ++i) {
+          diagonal += x.curvature.at(a, i, i);
+          for (std::size_t k = 0; k < 7; ++k) fourth += 2 * std::pow(x.curvature.at(a, i, k), 2);
+        }
+        fourth += diagonal * diagonal;
+      }
+      check("noisy_loss", (dot(end.z, end.z) + 0.01 * (trace + nme) + 1e-4 / 4 * fourth) / 10);
+      noise.seek(2 * 6 + 1);
+      noise.normals(xi);
+      Vector there = theta;
+      for (std::size_t i = 0; i < 7; ++i) there[i] += 0.1 * xi[i];
+      const At noisy(x, there, all);
+      check("loss_at_noise", dot(noisy.z, noisy.z) / 10);
+    }
+    CHECK(seen.empty());
+  }
+}
+
+TEST_CASE("what every key of data draws, by the loss of a run's first steps") {
+  const auto run = [](const std::string& data, const QuadraticInstance& x) {
+    CAPTURE(data);
+    const auto problem = prepare("model = 'quadratic-regression'\n[time]\nat = [2]\n[data]\n" + data +
+                                 "[optimizer]\nlearning_rate = 0.15\n[monte_carlo]\neigenvalues = 2\n");
+    Vector theta(x.j0.columns());
+    const Vector all(x.z0.size(), 1.0);
+    for (int step = 0; step < 2; ++step) {
+      const At now(x, theta, all);
+      for (std::size_t i = 0; i < theta.size(); ++i) theta[i] -= 0.15 * now.g[i];
+    }
+    const At end(x, theta, all);
+    auto seen = seen_by(*problem, 1, 2);
+    CHECK(seen["loss"] == Approx(dot(end.z, end.z) / (2 * static_cast<double>(end.z.size()))).epsilon(1e-12));
+    CHECK(seen["ntk_2"] == Approx(linear_algebra::symmetric_eigenvalues(end.kernel)[end.z.size() - 2]).epsilon(1e-10));
+  };
+  const auto drawn = [](const models::ingredients::QuadraticLaw& law, std::uint64_t index = 1) {
+    return models::ingredients::draw_instance(law, 3, index, stored);
+  };
+  auto law = small_law();
+  run(small, drawn(law));
+  run(small + "shared_instance = true\n", drawn(law, 0));
+  const auto first = models::ingredients::draw_start(law, 3, 0);
+  run(small + "shared_initial = true\n", {first.z0, first.j0, models::ingredients::CurvatureTensor(law, 3, 1, stored)});
+  law.fix_residual_norm = false;
+  run(small + "fix_residual_norm = false\n", drawn(law));
+  law = small_law();
+  law.portable = true;
+  run("ensemble = 'portable'\n" + small, drawn(law));
+  // A Jacobian that is given, and z0 as well; Q is drawn.
+  const linear_algebra::Matrix J0(2, 3, Vector{1, 0.3, 0.2, 0.8, 0, -0.4});
+  models::ingredients::QuadraticLaw two;
+  two.outputs = 2;
+  two.parameters = 3;
+  two.curvature = 1.7;
+  two.residual_variance = 0.6;
+  const std::string given = "ensemble = 'given'\nJ0 = [[1, 0.2, 0], [0.3, 0.8, -0.4]]\ncurvature = 1.7\n";
+  run(given + "z0 = [0.7, -0.5]\n", {{0.7, -0.5}, J0, models::ingredients::CurvatureTensor(two, 3, 1, stored)});
+  run(given + "residual_variance = 0.6\n",
+      {models::ingredients::draw_start(two, 3, 1).z0, J0, models::ingredients::CurvatureTensor(two, 3, 1, stored)});
+}
+
 TEST_CASE("a perturbed start tells where a run is chaotic") {
   // The toy of docs/theory/curvature-dynamics.md, section 3.2: at eta = .4 chaotic, at .8 not.
   const std::string toy =
@@ -395,6 +636,13 @@ TEST_CASE("the central flow of one curved parameter: at rest from its edge on, b
   CHECK(claims[0].low == Approx(0.7 * claims[0].nominal).epsilon(1e-12));
   CHECK(claims[0].high == Approx(1.4 * claims[0].nominal).epsilon(1e-12));
   for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
+  models::RecordedReplica recorded;
+  const std::vector<std::string> observed{"loss", "mean_loss"};
+  recorded.names = observed;
+  recorded.steps = t.steps;
+  recorded.rows = {{1, 1, 1, 1}, {9, 4, 3, 7}};
+  const bool from_three = column(t, "oscillation")[1] > 0;
+  CHECK(claims[0].statistic(recorded) == Approx(from_three ? (997 * 3 + 1000 * 7.) / 1997 : 7));
   // What is simulated comes to the cycle, of which mean_loss is the mean.
   const auto simulation = flow->simulate();
   const auto replica = simulation->replica(1, 0);

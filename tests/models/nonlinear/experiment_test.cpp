@@ -381,3 +381,56 @@ TEST_CASE("norms of rows that spread: 64 equal parts of the sorted rows, each by
   CHECK(std::get<double>(find(found, "noise")->value) == Approx(q / 2).epsilon(1e-9));
   CHECK(std::abs(std::get<double>(find(plain->stability(), "drift")->value) / mu - 1) > 1e-3);
 }
+
+TEST_CASE("every key of a noise law reaches both models") {
+  // P = 0.5 at the start. SGD: q = P + E eps^2. Signs: phi = (2/pi) E exp(-eps^2/(2 P)).
+  const auto found = [](const std::string& model, const std::string& noise, const std::string& name) {
+    const auto findings =
+        prepare("model = '" + model +
+                "'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0]\nmultiplicities = [40]\ntarget_power = [0.5]\n"
+                "[noise]\n" +
+                noise + "\n[optimizer]\nlearning_rate = 0.002\n[time]\nsteps = 5\n")
+            ->stability();
+    return std::get<double>(find(findings, name)->value);
+  };
+  const double two_over_pi = 2 / std::acos(-1.0);
+  // Of N(0, s^2) the mean is (1 + s^2/P)^(-1/2).
+  const auto normal = [](double square) { return 1 / std::sqrt(1 + square / 0.5); };
+  struct Law {
+    std::string keys;
+    double variance, mean;
+  };
+  // Student's t is a normal variable of variance s^2/g, g ~ Gamma(dof/2)/(dof/2): for dof = 4 E sqrt(g/(g + s^2/P)) with
+  // density 4 g e^(-2 g). Laplace and uniform by their densities.
+  const auto average = [](double end, const auto& of) {
+    // Simpson's rule on x = end u^3, which smooths the start.
+    constexpr int n = 4000;
+    double sum = 0;
+    for (int i = 0; i <= n; ++i) {
+      const double u = static_cast<double>(i) / n;
+      sum += (i == 0 || i == n ? 1 : i % 2 == 1 ? 4 : 2) * of(end * u * u * u) * 3 * end * u * u / (3.0 * n);
+    }
+    return sum;
+  };
+  const double student =
+      average(30, [](double g) { return std::sqrt(g / (g + 0.09 / 0.5)) * 4 * g * std::exp(-2 * g); });
+  const double b = std::sqrt(0.3 / 2), c = std::sqrt(3 * 0.3);
+  const double laplace = average(20, [b](double e) { return std::exp(-e / b) / b * std::exp(-e * e); });
+  const double uniform = average(c, [c](double e) { return std::exp(-e * e) / c; });
+  for (const Law& law :
+       {Law{"law = 'student-t'\ndof = 4\nscale = 0.3", 0.18, student},
+        Law{"law = 'student-t'\ndof = 4\nvariance = 0.18", 0.18, student},
+        Law{"law = 'contaminated'\nscale = 0.2\noutlier_scale = 3\nprobability = 0.1", 0.9 * 0.04 + 0.1 * 9,
+            0.9 * normal(0.04) + 0.1 * normal(9)},
+        Law{"law = 'three-point'\nscale = 0.9\nprobability = 0.25", 0.25 * 0.81, 0.75 + 0.25 * std::exp(-0.81)},
+        Law{"law = 'rademacher'\nvariance = 0.3", 0.3, std::exp(-0.3)},
+        Law{"law = 'laplace'\nvariance = 0.3", 0.3, laplace}, Law{"law = 'uniform'\nvariance = 0.3", 0.3, uniform},
+        Law{"law = 'gaussian'\nvariance = 0.3", 0.3, normal(0.3)}}) {
+    CAPTURE(law.keys);
+    CHECK(found("residual-sgd", law.keys, "q") == Approx(0.5 + law.variance).epsilon(1e-9));
+    CHECK(found("sign-sgd", law.keys, "phi") == Approx(two_over_pi * law.mean).epsilon(1e-7));
+  }
+  // Cauchy: E exp(-eps^2/(2 P)) = exp(a^2) erfc(a), a = s/sqrt(2 P).
+  CHECK(found("sign-sgd", "law = 'cauchy'\nscale = 0.4", "phi") ==
+        Approx(two_over_pi * std::exp(0.16) * std::erfc(0.4)).epsilon(1e-9));
+}

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -459,4 +461,96 @@ TEST_CASE("what has no best learning rates is refused") {
   CHECK(refused(ema, {"time.at=[200001]"}) ==
         "e.toml: time.steps: at most 200000 of them where more than the learning rate differs from step to step");
   CHECK(refused(ema) == "no error");
+}
+
+TEST_CASE("every key of a schedule reaches the steps: one mode under full batches, by hand") {
+  // P = lambda v^2, v' = (1 - eta s(k/T) lambda) v over T = 4 steps.
+  const std::string one =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [0.5]\ntarget_power = [2.0]\n[optimizer]\n"
+      "learning_rate = 0.9\nbatch = inf\n[time]\nat = [4]\n[schedule]\nkind = ";
+  const auto pi = std::acos(-1.0);
+  using Four = std::array<double, 4>;
+  const std::vector<std::pair<std::string, Four>> rows = {
+      {"'linear'\nfloor = 0.2\nlast_fraction = 0.5", Four{1, 1, 1, 0.6}},
+      {"'polynomial'\nfloor = 0.2\npower = 3", Four{1, 0.2 + 0.8 * 27 / 64, 0.3, 0.2 + 0.8 / 64}},
+      {"'cosine'\nfloor = 0.1\npower = 2\nhalf_waves = 3", [&] {
+         Four out;
+         for (std::size_t k = 0; k < 4; ++k)
+           out[k] = 0.1 + 0.9 * std::pow((1 + std::cos(3 * pi * static_cast<double>(k) / 4)) / 2, 2);
+         return out;
+       }()},
+      {"'warmup-stable-decay'\ncooldown = 0.75\nshape = 'power'\npower = 2", Four{1, 1, 4.0 / 9, 1.0 / 9}},
+      {"'inverse-square-root'\nt0 = 3", Four{1, std::sqrt(3.0 / 4), std::sqrt(3.0 / 5), std::sqrt(3.0 / 6)}},
+      {"'inverse-power'\nt0 = 2\nexponent = 2", Four{1, 4.0 / 9, 1.0 / 4, 4.0 / 25}},
+      {"'exponential'\nrate = 2", Four{1, std::exp(-0.5), std::exp(-1.0), std::exp(-1.5)}},
+      {"'step'\nfactor = 0.5\nstages = 2", Four{1, 1, 0.5, 0.5}},
+      {"'rex'\nb = 0.2", Four{1, 0.75 / 0.95, 0.5 / 0.9, 0.25 / 0.85}},
+      {"'rex'\nbeta = 0.8", Four{1, 0.75 / 0.95, 0.5 / 0.9, 0.25 / 0.85}},
+      {"'square-root'\na = 1.5", Four{1, std::pow(15.0 / 16, 0.75), std::pow(0.75, 0.75), std::pow(7.0 / 16, 0.75)}},
+      // Points at 0, 1/4, 1/2 and 1 over the largest height, 0.8; half way between the last two.
+      {"'two-point'\ny0 = 0.4\nx1 = 0.25\ny1 = 0.8\nx2 = 0.5\ny2 = 0.6\ny3 = 0.2\ninterpolate = 'linear'",
+       Four{0.5, 1, 0.75, 0.5}},
+      {"'stick-breaking'\ny1 = 0.7\nd1 = 0.25\ndy2 = 0.6\nd2 = 0.3333333333333333\ny_end = 0.4\n"
+       "interpolate = 'linear'\nmaximum = 0.9\nminimum = 0.35",
+       Four{0.9, 0.7, 0.42, 0.35}},
+      {"'stick-breaking'\ny1 = 0.7\nd1 = 0.25\ndy2 = 0.6\nd2 = 0.3333333333333333\ny_end = 0.4\n"
+       "interpolate = 'linear'",
+       Four{1, 0.7, 0.42, 0.42 * 0.7}},
+      {"'smooth'\ny_start = 0.2\nx_peak = 0.5\ny1 = 0.6\nd1 = 0.25\ny2 = 0.3\nd2 = 0.6666666666666666",
+       Four{0.2, 0.6, 1, 0.3}},
+      {"'table'\nvalues = [1, 0.4, 0.8]\ninterpolate = 'linear'", Four{1, 0.7, 0.4, 0.6}},
+      {"'grid'\nstages = [4, 1]\nbins = 5", Four{1, 1, 0.25, 0.25}},
+      {"'grid'\nstages = [4, 1]\nbins = 5\nspacing = 'log'\nminimum = 0.0001", Four{1, 1, 1e-3, 1e-3}},
+      {"'constant'\nwarmup = 0.75", Four{1.0 / 3, 2.0 / 3, 1, 1}},
+      {"'constant'\nwarmup = 0.75\nwarmup_shape = 'cosine'", Four{0.25, 0.75, 1, 1}},
+      {"'constant'\nwarmup = 0.75\nwarmup_shape = 'polynomial'\nwarmup_power = 3", Four{1.0 / 27, 8.0 / 27, 1, 1}},
+      {"'constant'\nwarmup = 0.5\nwarmup_shape = 'exponential'\nwarmup_rate = 2",
+       Four{1 - std::exp(-1.0), 1, 1, 1}},
+      {"'linear'\nwarmup = 0.5\nwarmup_mode = 'first'", Four{0, 0.5, 1, 0.5}}};
+  for (const auto& [schedule, values] : rows) {
+    double v = std::sqrt(2.0);
+    for (const double s : values) v *= 1 - 0.9 * s * 0.5;
+    const std::string& shown = schedule;
+    CAPTURE(shown);
+    CHECK(last(prepare(one + schedule + "\n")->solve(), "excess_mse") == Approx(0.5 * v * v).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("schedules of any other number reach the steps: one mode under full batches, step by step") {
+  const std::string one =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [0.5]\ntarget_power = [2.0]\n[time]\nat = "
+      "[12]\n[optimizer]\nbatch = inf\nlearning_rate = 0.3\n";
+  const double lambda = 0.5, eta = 0.3;
+  {
+    // u' = b u + lambda v, v' = v - eta (lambda v + b u'), a' = d a + (1 - d) v'.
+    double v = 1, u = 0, a = 1;
+    for (int k = 0; k < 12; ++k) {
+      const double b = 0.8 * (k < 6 ? 1 : 0.25), d = 0.9 * (k < 4 ? 0.5 : k < 8 ? 1 : 0.2), g = lambda * v;
+      u = b * u + g;
+      v -= eta * (g + b * u);
+      a = d * a + (1 - d) * v;
+    }
+    const auto solved =
+        prepare(one +
+                "kind = 'ema'\nmomentum_kind = 'nesterov'\nmomentum = 0.8\naverage_decay = 0.9\n"
+                "[schedule.momentum]\nkind = 'table'\nvalues = [1, 0.25]\n"
+                "[schedule.average_decay]\nkind = 'table'\nvalues = [0.5, 1, 0.2]\n")
+            ->solve();
+    CHECK(last(solved, "excess_mse") == Approx(2 * lambda * v * v).epsilon(1e-12));
+    CHECK(last(solved, "average_excess_mse") == Approx(2 * lambda * a * a).epsilon(1e-12));
+  }
+  {
+    // Rounds of 4, 4, 2 and 2 steps: H halves at step 6. xi is that of the step that ends a round.
+    double v = 1;
+    for (const auto& [begin, length] : {std::pair{0, 4}, {4, 4}, {8, 2}, {10, 2}}) {
+      const double xi = 0.7 * (1 - 0.75 * (begin + length - 1) / 12.0);
+      v *= 1 - xi + xi * std::pow(1 - eta * lambda, length);
+    }
+    const auto solved = prepare(one +
+                                "kind = 'lookahead'\nouter_learning_rate = 0.7\ninner_steps = 4\n"
+                                "[schedule.inner_steps]\nkind = 'step'\nfactor = 0.5\nstages = 2\n"
+                                "[schedule.outer_learning_rate]\nkind = 'linear'\nfloor = 0.25\n")
+                            ->solve();
+    CHECK(last(solved, "excess_mse") == Approx(2 * lambda * v * v).epsilon(1e-12));
+  }
 }

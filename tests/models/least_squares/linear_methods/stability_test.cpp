@@ -492,3 +492,39 @@ TEST_CASE("averaging the tail changes no steady state of the iterates") {
       CHECK(number(averaged, name) == Approx(number(plain, name)).epsilon(1e-12));
   }
 }
+
+TEST_CASE("the mode radius is that of a mode's own second moments, by hand") {
+  // Of two modes; what the modes do to each other, kernel_norm, is not in it.
+  const std::string start =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.02]\nmultiplicities = [3, 5]\n"
+      "target_power = [1.0, 1.0]\n[time]\nsteps = 8\n[optimizer]\nbatch = 2\n";
+  const double B = 2;
+  const auto radius = [&](const std::string& optimizer) {
+    return number(edgewise::models::testing::prepare(start + optimizer)->stability(), "mode_radius");
+  };
+  for (const double eta : {0.1, 1.2}) {
+    // u' = b u + g, v' = v - eta u' with E g = lambda v, E g^2 = lambda^2 v^2 (1 + 1/B): of (v v, v u, u u).
+    const double b = 0.6;
+    double heavy_ball = 0, lookahead = 0;
+    for (const double lambda : {1.0, 0.02}) {
+      const std::vector<double> uu = {lambda * lambda * (1 + 1 / B), 2 * b * lambda, b * b}, vu = {lambda, b, 0};
+      Matrix map(3, 3);
+      for (std::size_t j = 0; j < 3; ++j) {
+        map(0, j) = (j == 0 ? 1 : 0) - 2 * eta * vu[j] + eta * eta * uu[j];
+        map(1, j) = vu[j] - eta * uu[j];
+        map(2, j) = uu[j];
+      }
+      for (const auto& value : edgewise::linear_algebra::eigenvalues(map))
+        heavy_ball = std::max(heavy_ball, std::abs(value));
+      // Rounds of 3 steps, of which a share xi is taken: E v^2 -> E ((1 - xi) + xi prod (1 - eta m))^2 v^2.
+      const double xi = 0.7, r = std::pow(1 - eta * lambda, 3),
+                   q = std::pow((1 - eta * lambda) * (1 - eta * lambda) + eta * eta * lambda * lambda / B, 3);
+      lookahead = std::max(lookahead, (1 - xi) * (1 - xi) + 2 * xi * (1 - xi) * r + xi * xi * q);
+    }
+    CAPTURE(eta);
+    const std::string rate = "learning_rate = " + edgewise::settings::text_of(eta) + "\n";
+    CHECK(radius(rate + "kind = 'momentum'\nmomentum = 0.6\n") == Approx(heavy_ball).epsilon(1e-12));
+    CHECK(radius(rate + "kind = 'lookahead'\nouter_learning_rate = 0.7\ninner_steps = 3\n") ==
+          Approx(lookahead).epsilon(1e-12));
+  }
+}

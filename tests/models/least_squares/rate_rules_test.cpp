@@ -17,13 +17,19 @@
 #include "tests/approx.hpp"
 #include "tests/goodness_of_fit.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
 using namespace edgewise::tests;
 using edgewise::tests::Approx;
 using models::Trajectory;
+using models::testing::column;
 using models::testing::error_with;
+using models::testing::flag;
+using models::testing::label;
+using models::testing::number;
 using models::testing::prepare;
+using models::testing::report;
 
 namespace {
 
@@ -507,4 +513,48 @@ TEST_CASE("units: K -> c K, theta* -> a theta*, and the rules' own numbers in th
       CHECK(x[1] == Approx(y[1] * c * a * a).epsilon(1e-9));
     }
   }
+}
+
+TEST_CASE("findings of a rule say what its run came to") {
+  const std::string dog = small + "[rate]\nkind = \"dog\"\nr_eps = 0.2";
+  for (const char* batch : {"1", "100000"}) {
+    CAPTURE(batch);
+    const auto problem = prepare(dog, {std::string("optimizer.batch=") + batch, "time.at=[1, 10, 100]"});
+    const Trajectory run = problem->solve();
+    const auto findings = problem->stability();
+    CHECK(number(findings, "learning_rate") == column(run, "learning_rate").back());
+    CHECK(number(findings, "closure_spread") == report(run, "closure_spread"));
+    const bool kept = std::string(batch) != "1";
+    CHECK(flag(findings, "self_averaging") == kept);
+    // Above 0.45 the closure is given up.
+    CHECK((number(findings, "closure_spread") <= 0.45) == kept);
+    CHECK(number(findings, "batch") == std::stod(batch));
+  }
+}
+
+TEST_CASE("rates are claimed from the first record on after which their spread stays small, and the label says which") {
+  // 15% is small. Of 500 runs a spread is known to 1/sqrt(1000), 3%: .18 at step 64, .12 at step 192 are 5 such errors off.
+  const auto problem =
+      prepare(small + "[rate]\nkind = \"adagrad-norm\"\neta0 = 0.3\nb0 = 0.5", {"time.at=[2, 16, 64, 192, 400]"});
+  const Trajectory run = problem->solve();
+  const auto simulation = problem->simulate();
+  const std::size_t rate = 3;
+  REQUIRE(simulation->observables()[rate].name == "learning_rate");
+  const double runs = 500;
+  std::vector<double> sum(run.steps.size()), square(run.steps.size()), out(simulation->observables().size());
+  for (std::uint64_t r = 0; r < 500; ++r) {
+    const auto replica = simulation->replica(4, r);
+    for (std::size_t k = 0; k < run.steps.size(); ++k) {
+      replica->advance(static_cast<std::uint64_t>(run.steps[k]));
+      replica->observe(out);
+      sum[k] += out[rate] / runs;
+      square[k] += out[rate] * out[rate] / runs;
+    }
+  }
+  for (std::size_t k = 1; k < run.steps.size(); ++k) {
+    CAPTURE(run.steps[k]);
+    CHECK((std::sqrt(square[k] / sum[k] / sum[k] - 1) < 0.15) == (run.steps[k] >= 192));
+  }
+  CHECK(label(run, "rates_claimed") == "from step 192");
+  for (std::size_t c = 0; c < run.columns.size(); ++c) CHECK(run.columns[c].valid_from == (c < rate ? 0 : 192));
 }

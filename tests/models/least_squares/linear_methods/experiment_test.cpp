@@ -473,7 +473,8 @@ TEST_CASE("every key of a schedule reaches the steps: one mode under full batche
   const std::vector<std::pair<std::string, Four>> rows = {
       {"'linear'\nfloor = 0.2\nlast_fraction = 0.5", Four{1, 1, 1, 0.6}},
       {"'polynomial'\nfloor = 0.2\npower = 3", Four{1, 0.2 + 0.8 * 27 / 64, 0.3, 0.2 + 0.8 / 64}},
-      {"'cosine'\nfloor = 0.1\npower = 2\nhalf_waves = 3", [&] {
+      {"'cosine'\nfloor = 0.1\npower = 2\nhalf_waves = 3",
+       [&] {
          Four out;
          for (std::size_t k = 0; k < 4; ++k)
            out[k] = 0.1 + 0.9 * std::pow((1 + std::cos(3 * pi * static_cast<double>(k) / 4)) / 2, 2);
@@ -504,8 +505,7 @@ TEST_CASE("every key of a schedule reaches the steps: one mode under full batche
       {"'constant'\nwarmup = 0.75", Four{1.0 / 3, 2.0 / 3, 1, 1}},
       {"'constant'\nwarmup = 0.75\nwarmup_shape = 'cosine'", Four{0.25, 0.75, 1, 1}},
       {"'constant'\nwarmup = 0.75\nwarmup_shape = 'polynomial'\nwarmup_power = 3", Four{1.0 / 27, 8.0 / 27, 1, 1}},
-      {"'constant'\nwarmup = 0.5\nwarmup_shape = 'exponential'\nwarmup_rate = 2",
-       Four{1 - std::exp(-1.0), 1, 1, 1}},
+      {"'constant'\nwarmup = 0.5\nwarmup_shape = 'exponential'\nwarmup_rate = 2", Four{1 - std::exp(-1.0), 1, 1, 1}},
       {"'linear'\nwarmup = 0.5\nwarmup_mode = 'first'", Four{0, 0.5, 1, 0.5}}};
   for (const auto& [schedule, values] : rows) {
     double v = std::sqrt(2.0);
@@ -530,12 +530,11 @@ TEST_CASE("schedules of any other number reach the steps: one mode under full ba
       v -= eta * (g + b * u);
       a = d * a + (1 - d) * v;
     }
-    const auto solved =
-        prepare(one +
-                "kind = 'ema'\nmomentum_kind = 'nesterov'\nmomentum = 0.8\naverage_decay = 0.9\n"
-                "[schedule.momentum]\nkind = 'table'\nvalues = [1, 0.25]\n"
-                "[schedule.average_decay]\nkind = 'table'\nvalues = [0.5, 1, 0.2]\n")
-            ->solve();
+    const auto solved = prepare(one +
+                                "kind = 'ema'\nmomentum_kind = 'nesterov'\nmomentum = 0.8\naverage_decay = 0.9\n"
+                                "[schedule.momentum]\nkind = 'table'\nvalues = [1, 0.25]\n"
+                                "[schedule.average_decay]\nkind = 'table'\nvalues = [0.5, 1, 0.2]\n")
+                            ->solve();
     CHECK(last(solved, "excess_mse") == Approx(2 * lambda * v * v).epsilon(1e-12));
     CHECK(last(solved, "average_excess_mse") == Approx(2 * lambda * a * a).epsilon(1e-12));
   }

@@ -528,3 +528,33 @@ TEST_CASE("the mode radius is that of a mode's own second moments, by hand") {
           Approx(lookahead).epsilon(1e-12));
   }
 }
+
+TEST_CASE("findings repeat the settings they are of") {
+  const auto findings =
+      edgewise::models::testing::prepare(
+          "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.4]\nmultiplicities = [2, 3]\n"
+          "target_power = [1.0, 0.5]\n[noise]\nvariance = 0.2\n[time]\nsteps = 8\n[schedule]\nkind = 'linear'\n"
+          "[optimizer]\nkind = 'diloco'\nlearning_rate = 0.03\nbatch = 2\nworkers = 3\ninner_steps = 5\n"
+          "momentum_kind = 'heavy-ball'\nmomentum = 0.25\nouter_momentum_kind = 'nesterov'\nouter_momentum = 0.45\n"
+          "outer_learning_rate = 0.6\nweight_decay = 0.01\n")
+          ->stability();
+  for (const auto& [name, value] : {std::pair<const char*, double>{"learning_rate", 0.03},
+                                    {"batch", 2},
+                                    {"momentum", 0.25},
+                                    {"weight_decay", 0.01},
+                                    {"inner_steps", 5},
+                                    {"workers", 3},
+                                    {"outer_learning_rate", 0.6},
+                                    {"outer_momentum", 0.45},
+                                    {"period", 5},
+                                    {"gamma", 0.03 * 3.2},
+                                    {"trace", 3.2},
+                                    {"noise_variance", 0.2}}) {
+    const std::string which = name;
+    CAPTURE(which);
+    CHECK(number(findings, which) == Approx(value).epsilon(1e-13));
+  }
+  CHECK(number(findings, "steady_risk") == Approx((number(findings, "steady_excess_mse") + 0.2) / 2).epsilon(1e-13));
+  CHECK(number(findings, "growth_factor_period") ==
+        Approx(std::pow(number(findings, "growth_factor"), 5)).epsilon(1e-12));
+}

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -18,6 +19,7 @@
 #include "models/finite_data/kernel_norms.hpp"
 #include "models/finite_data/loss_variance.hpp"
 #include "models/framework/rate_objective.hpp"
+#include "models/ingredients/noise.hpp"
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
@@ -583,4 +585,24 @@ TEST_CASE("what a spectrum cannot give, and an objective that is not there, are 
   const auto facts = still->rate_objective("")->facts();
   CHECK(facts.uniqueness.first == Uniqueness::none);
   CHECK(facts.uniqueness.second == "the run starts without a residual: any schedule leaves it there");
+}
+
+TEST_CASE("labels without a signal are the draws of the noise law, of the seed that is given") {
+  // The loss at the start is sum_i eps_i^2/(2N).
+  for (const auto& [keys, noise] :
+       {std::pair<std::string, std::shared_ptr<const Noise>>{"law = 'cauchy'\nscale = 0.3", cauchy_noise(0.3)},
+        {"law = 'laplace'\nvariance = 0.7", laplace_noise(0.7)},
+        {"law = 'three-point'\nscale = 0.4\nprobability = 0.5", three_point_noise(0.4, 0.5)}}) {
+    const std::string& law = keys;
+    CAPTURE(law);
+    double sum = 0;
+    for (std::uint64_t i = 0; i < 12; ++i) {
+      random::Stream labels(29, 0, i, random::Purpose::labels);
+      const double drawn = noise->draw(labels);
+      sum += drawn * drawn;
+    }
+    const auto problem = prepare(experiment("learning_rate = 0.01", "samples = 12\nseed = 29", "[noise]\n" + law,
+                                            "kind = 'list'\neigenvalues = [1.0, 0.5]\ntarget_power = [0.0, 0.0]"));
+    CHECK(column(problem->solve(), "loss")[0] == Approx(sum / 24).epsilon(1e-13));
+  }
 }

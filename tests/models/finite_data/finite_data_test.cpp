@@ -606,3 +606,52 @@ TEST_CASE("labels without a signal are the draws of the noise law, of the seed t
     CHECK(column(problem->solve(), "loss")[0] == Approx(sum / 24).epsilon(1e-13));
   }
 }
+
+TEST_CASE("the loss at the start is that of the spectrum's inputs and targets, drawn by hand") {
+  struct Drawn {
+    std::string spectrum;
+    std::vector<double> eigenvalue, target;
+  };
+  const double split = std::sqrt(0.6 / 2);
+  for (const Drawn& row :
+       {Drawn{"kind = 'power-law'\ndimension = 3\nalpha = 0.7\nbeta = 0.4",
+              {1, std::pow(2, -1.4), std::pow(3, -1.4)},
+              {1, std::pow(2, -0.4), std::pow(3, -0.4)}},
+        {"kind = 'list'\neigenvalues = [1.5, 0.2]\nmultiplicities = [1, 2]\ntarget_power = [0.3, 0.6]",
+         {1.5, 0.2, 0.2},
+         {std::sqrt(0.3), split, split}},
+        {"kind = 'two-point'\nlarge = 1.7\nsmall = 0.3\nmultiplicities = [2, 1]\ntarget_power = [0.6, 0.8]",
+         {1.7, 1.7, 0.3},
+         {split, split, std::sqrt(0.8)}}}) {
+    CAPTURE(row.spectrum);
+    double sum = 0;
+    for (std::uint64_t i = 0; i < 12; ++i) {
+      random::Stream inputs(3, 0, i, random::Purpose::data);
+      double y = 0;
+      for (std::size_t j = 0; j < 3; ++j) y += std::sqrt(row.eigenvalue[j]) * inputs.normal() * row.target[j];
+      sum += y * y;
+    }
+    const auto problem = prepare(experiment("learning_rate = 0.01", "samples = 12\nseed = 3", "", row.spectrum));
+    CHECK(column(problem->solve(), "loss")[0] == Approx(sum / 24).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("schedules: one sample of one parameter contracts by 1 - eta s(k) mu") {
+  for (const auto& [keys, values] :
+       {std::pair<std::string, std::array<double, 4>>{
+            "'square-root'\na = 1.5", {1, std::pow(15.0 / 16, 0.75), std::pow(0.75, 0.75), std::pow(7.0 / 16, 0.75)}},
+        {"'step'\nfactor = 0.5\nstages = 2", {1, 1, 0.5, 0.5}},
+        {"'rex'\nb = 0.2", {1, 0.75 / 0.95, 0.5 / 0.9, 0.25 / 0.85}},
+        {"'table'\nvalues = [1, 0.4]", {1, 1, 0.4, 0.4}},
+        {"'constant'\nwarmup = 0.75", {1.0 / 3, 2.0 / 3, 1, 1}}}) {
+    const std::string& schedule = keys;
+    CAPTURE(schedule);
+    double z = 2;
+    for (const double s : values) z *= 1 - 0.3 * s * 1.44;
+    const auto problem = prepare(
+        "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1.2]]\ntargets = [2]\n[optimizer]\nlearning_rate = "
+        "0.3\n[time]\nat = [4]\n[schedule]\nkind = " +
+        schedule + "\n");
+    CHECK(column(problem->solve(), "loss")[1] == Approx(z * z / 2).epsilon(1e-12));
+  }
+}

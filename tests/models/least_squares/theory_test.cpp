@@ -604,3 +604,25 @@ TEST_CASE(
   CHECK(exponent[4] == Approx((y(4) - y(3)) / (x(4) - x(3))).epsilon(1e-12));
   CHECK(std::isinf(found.find("excess_mse_exponent")->valid_from));
 }
+
+TEST_CASE("the growth rate that is reported is that of P at late times") {
+  // 12 equal modes: homog dP/dt = (-2 x + 12 x^2/B) P, x = eta lambda; a step of the recursion multiplies by
+  // (1 - x)^2 + 13 x^2/B.
+  const std::string flat =
+      "model = 'least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 12\neigenvalue = 0.5\n[optimizer]\n"
+      "learning_rate = 0.1\nbatch = 2\n[time]\nat = [1000, 3000]\n";
+  const double x = 0.05;
+  for (const char* level : {"homog", "diff", "log"}) {
+    CAPTURE(level);
+    const models::Trajectory t =
+        prepare(flat, {"theory.method=ode", "theory.integrator=contour", std::string("theory.level=") + level})
+            ->solve();
+    const std::vector<double>& P = t.find("excess_mse")->value;
+    const double rate = models::testing::report(t, "growth_rate");
+    CHECK(rate == Approx(std::log(P[2] / P[1]) / 2000).epsilon(1e-9));
+    if (std::string(level) == "homog") CHECK(rate == Approx(-2 * x + 6 * x * x).epsilon(1e-10));
+  }
+  const models::Trajectory steps = prepare(flat)->solve();
+  CHECK(models::testing::report(steps, "growth_rate") ==
+        Approx(std::log((1 - x) * (1 - x) + 6.5 * x * x)).epsilon(1e-10));
+}

@@ -4,8 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/least_squares/linear_methods/simulation.hpp"
@@ -536,4 +538,69 @@ TEST_CASE("what fluctuations are not known of: nodes, exact gradients, other law
   labels->noise = student_noise(3, 0.2);
   CHECK_FALSE(known(labels, "", steps));
   CHECK_FALSE(known(data_of(power_law(5000, 0.6, 0.4), 0.1, {0, 8}), "", steps));
+}
+
+TEST_CASE("bands of averages and of workers: one coordinate by its fourth moments") {
+  // f = 1 - eta m, m the mean over a batch of lambda z^2: E m^k = lambda^k prod_{j < k} (B + 2 j)/B.
+  const double lambda = 0.8, eta = 0.15, B = 2;
+  std::array<double, 5> f{};
+  for (std::size_t n = 0; n <= 4; ++n) {
+    double moment = 1, binomial = 1;
+    for (std::size_t k = 0; k <= n; ++k) {
+      f[n] += binomial * std::pow(-eta * lambda, static_cast<double>(k)) * moment;
+      moment *= (B + 2 * static_cast<double>(k)) / B;
+      binomial *= static_cast<double>(n - k) / static_cast<double>(k + 1);
+    }
+  }
+  const auto solved = [&](const std::string& optimizer) {
+    return edgewise::models::testing::prepare(
+               "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [0.8]\ntarget_power = "
+               "[1.0]\n[time]\nat "
+               "= [1, 3]\n[theory]\nbands = true\n[optimizer]\nlearning_rate = 0.15\nbatch = 2\n" +
+               optimizer)
+        ->solve();
+  };
+  const auto band = [](const Trajectory& t, const char* name, std::size_t row) {
+    REQUIRE(t.find(name));
+    REQUIRE(t.find(name)->std.size() == t.steps.size());
+    return t.find(name)->std[row];
+  };
+  {
+    // v' = f v, a' = d a + (1 - d) v': E v^i a^j of degree 2 and 4, from v = a = 1.
+    const double d = 0.7;
+    const Trajectory t = solved("kind = 'ema'\naverage_decay = 0.7\n");
+    for (const auto& [row, steps] : {std::pair<std::size_t, int>{1, 1}, {2, 3}}) {
+      double moments[2] = {};
+      for (const std::size_t degree : {2u, 4u}) {
+        std::vector<double> now(degree + 1, 1.0);  // by the power of a
+        for (int k = 0; k < steps; ++k) {
+          std::vector<double> next(degree + 1);
+          for (std::size_t j = 0; j <= degree; ++j) {
+            double binomial = 1;
+            for (std::size_t i = 0; i <= j; ++i) {  // i factors d a, the others (1 - d) f v
+              const std::size_t others = degree - i;
+              next[j] += binomial * std::pow(d, static_cast<double>(i)) * std::pow(1 - d, static_cast<double>(j - i)) *
+                         f[others] * now[i];
+              binomial *= static_cast<double>(j - i) / static_cast<double>(i + 1);
+            }
+          }
+          now = next;
+        }
+        moments[degree / 4] = now[degree];
+      }
+      CHECK(band(t, "average_excess_mse", row) ==
+            Approx(lambda * std::sqrt(moments[1] - moments[0] * moments[0])).epsilon(1e-9));
+    }
+  }
+  // Before the first sync two workers are p_1 and p_2, products of factors of their own: their mean risk (p_1^2 + p_2^2)/2,
+  // and that of their average ((p_1 + p_2)/2)^2.
+  const Trajectory t = solved("kind = 'la-diloco'\nworkers = 2\ninner_steps = 5\n");
+  for (const auto& [row, steps] : {std::pair<std::size_t, double>{1, 1}, {2, 3}}) {
+    std::array<double, 5> p{};
+    for (std::size_t n = 0; n <= 4; ++n) p[n] = std::pow(f[n], steps);
+    const double second = (p[2] + p[1] * p[1]) / 2, fourth = (2 * p[4] + 8 * p[3] * p[1] + 6 * p[2] * p[2]) / 16;
+    CHECK(band(t, "worker_average_excess_mse", row) ==
+          Approx(lambda * std::sqrt(fourth - second * second)).epsilon(1e-9));
+    CHECK(band(t, "worker_excess_mse", row) == Approx(lambda * std::sqrt((p[4] - p[2] * p[2]) / 2)).epsilon(1e-9));
+  }
 }

@@ -10,8 +10,10 @@
 #include <string>
 #include <vector>
 
+#include "models/framework/model.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/named.hpp"
 #include "tests/models/least_squares/linear_methods/support.hpp"
 
 using namespace edgewise;
@@ -212,4 +214,28 @@ TEST_CASE("what cannot be searched") {
   CHECK(refused(plain, {{"learning_rate", 50, 100}}, {.evaluations = 10}) ==
         "tune.learning_rate: every one of the 10 runs tried diverged, so there is no best value; give a range with "
         "smaller values");
+}
+
+TEST_CASE("the findings of a search are what it came to") {
+  const Experiment experiment = read_experiment(edgewise::settings::read_text(
+      "model = 'least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 12\nalpha = 0.7\nbeta = 0.4\n[noise]\n"
+      "variance = 0.05\n[optimizer]\nkind = 'la-diloco'\nlearning_rate = 0.1\ninner_steps = 4\nworkers = 2\n[time]\n"
+      "steps = 40\n[tune]\nevaluations = 80\nlearning_rate = [0.05, 5]\nouter_learning_rate = [0.01, 0.02]\n"
+      "[monte_carlo]\nseed = 9\n",
+      "x.toml"));
+  const Tuned found =
+      tune(read_linear_problem(experiment), {{"learning_rate", 0.05, 5}, {"outer_learning_rate", 0.01, 0.02}},
+           {.evaluations = 80, .seed = 9});
+  const auto said = find(experiment).tune(experiment);
+  using namespace edgewise::models::testing;
+  CHECK(number(said, "learning_rate") == found.best[0].second);
+  CHECK(number(said, "outer_learning_rate") == found.best[1].second);
+  // Workers that hardly move would all move more.
+  CHECK(number(said, "outer_learning_rate") == Approx(0.02).epsilon(0.02));
+  CHECK(words(said, "on_bound") == "outer_learning_rate");
+  CHECK(number(said, "excess_mse") == found.value);
+  CHECK(number(said, "evaluations") == 80);
+  CHECK(number(said, "steps") == 40);
+  CHECK(found.diverged > 0);
+  CHECK(number(said, "diverged") == static_cast<double>(found.diverged));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/framework/prediction.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
@@ -250,6 +251,104 @@ TEST_CASE("equilibrium training: findings at the start") {
   CHECK(!flag(outside, "in_phase"));
   CHECK(!there(outside, "iteration_rate"));
   CHECK(!there(outside, "edge_learning_rate"));
+}
+
+TEST_CASE("equilibrium network: findings with memory solve the self-consistent equations") {
+  // u = xi + c tanh(u), xi ~ N(0, q); q = q_h + g^2 E z^2, c = tau g^2 chi, chi = E phi'/(1 - c phi'), and
+  // S = g^2 E (phi'/(1 - c phi'))^2: a plain iteration on a fine grid of xi.
+  const double g = .8, tau = .5, power = .7;
+  double q = power, c = 0, chi = 0, square = 0, stability = 0, slope2 = 0, slope4 = 0;
+  for (int k = 0; k < 80; ++k) {
+    chi = square = stability = slope2 = slope4 = 0;
+    for (double x = -8; x < 8.001; x += .02) {
+      const double weight = .02 * std::exp(-x * x / 2) / std::sqrt(2 * pi), xi = std::sqrt(q) * x;
+      double u = xi;
+      for (int newton = 0; newton < 20; ++newton)
+        u -= (u - xi - c * std::tanh(u)) / (1 - c * (1 - std::pow(std::tanh(u), 2)));
+      const double z = std::tanh(u), slope = 1 - z * z, answer = slope / (1 - c * slope);
+      chi += weight * answer;
+      square += weight * z * z;
+      stability += weight * g * g * answer * answer;
+      slope2 += weight * slope * slope;
+      slope4 += weight * std::pow(slope, 4);
+    }
+    q = power + g * g * square;
+    c = tau * g * g * chi;
+  }
+  const auto found = prepare(network("elliptic", "tanh", "0.8"), {"network.tau=0.5", "input.power=0.7"})->stability();
+  CHECK(number(found, "scale") == .8);
+  CHECK(number(found, "memory") == Approx(c).epsilon(1e-9));
+  CHECK(number(found, "response") == Approx(chi).epsilon(1e-9));
+  CHECK(number(found, "drive_variance") == Approx(q).epsilon(1e-9));
+  CHECK(number(found, "mean_square_state") == Approx(square).epsilon(1e-9));
+  CHECK(number(found, "stability_number") == Approx(stability).epsilon(1e-9));
+  CHECK(number(found, "mean_square_slope") == Approx(slope2).epsilon(1e-9));
+  CHECK(number(found, "mean_fourth_slope") == Approx(slope4).epsilon(1e-9));
+  // The radius of W is g (1 + tau).
+  const auto by_radius =
+      prepare(
+          "model = 'equilibrium-network'\n[depth]\nat = [1]\n[network]\nfamily = 'elliptic'\ntau = 0.5\nradius = "
+          "0.9\n")
+          ->stability();
+  CHECK(number(by_radius, "scale") == Approx(.6).epsilon(1e-14));
+}
+
+TEST_CASE("equilibrium network: a formula of the user's") {
+  // phi = u/2: q = q_h + g^2 q/4 and E z^2 = q/4; one of two slopes is 1 above its kink and 1/5 below: E phi^2 = .52 q.
+  const auto found = [](const std::string& formula) {
+    return prepare(network("iid", "formula", "0.8") + formula + "[input]\npower = 0.5\n")->stability();
+  };
+  CHECK(number(found("formula = 'u / 2'\n"), "mean_square_state") == Approx(.125 / (1 - .16)).epsilon(1e-10));
+  CHECK(number(found("formula = 'max(u, u / 5)'\nkinks = [0]\n"), "mean_square_state") ==
+        Approx(.26 / (1 - .64 * .52)).epsilon(1e-9));
+}
+
+TEST_CASE("equilibrium training: losses of two examples by the examples themselves") {
+  // h'.h = q rho, and k iterations of haar weights: E z z' = q rho sum_(j < k) g^2j = q rho a_k, T_(s+1) = g^2 (q rho a_s + T_s);
+  // f starts with covariance E z z'. Along (1, +-1)/sqrt 2 the kernel is Theta(1) +- Theta(rho), over N = 2.
+  const double g2 = .49, power = 1.5, rate = .2;
+  double states = 0, weights = 0;
+  for (int s = 0; s < 6; ++s) {
+    weights = g2 * (states + weights);
+    states = 1 + g2 * states;
+  }
+  for (const bool random : {false, true}) {
+    const auto problem = prepare(
+        "model = 'equilibrium-training'\n[time]\nat = [0, 2, 5]\n[network]\nfamily = 'haar'\nscale = 0.7\nwidth = "
+        "30\n[training]\nseed = 5\ninput_power = 1.5\nexamples = 2\ninputs = 3\niterations = 6\ntargets = '" +
+        std::string(random ? "random" : "linear") + "'\n[optimizer]\nlearning_rate = 0.2\n");
+    // The teacher, then each example and a random target, in the order in which they are drawn.
+    random::Stream stream(5, 0, 0, random::Purpose::data);
+    std::vector<double> teacher(3), y;
+    std::vector<std::vector<double>> x(2, std::vector<double>(3));
+    for (double& v : teacher) v = stream.normal();
+    for (auto& one : x) {
+      double square = 0, along = 0;
+      for (double& v : one) {
+        v = stream.normal();
+        square += v * v;
+      }
+      for (std::size_t k = 0; k < 3; ++k) {
+        one[k] /= std::sqrt(square);
+        along += teacher[k] * one[k];
+      }
+      const double drawn = stream.normal();
+      y.push_back(random ? drawn : along);
+    }
+    const double rho = x[0][0] * x[1][0] + x[0][1] * x[1][1] + x[0][2] * x[1][2];
+    const auto theory = problem->solve();
+    for (std::size_t k = 0; k < 3; ++k) {
+      double loss = 0;
+      for (const double sign : {1., -1.}) {
+        const double share = power * (1 + sign * rho);
+        loss += (share * states + std::pow(y[0] + sign * y[1], 2) / 2) / 4 *
+                std::pow(1 - rate * share * (states + weights) / 2, 2 * theory.steps[k]);
+      }
+      CHECK(column(theory, "loss")[k] == Approx(loss).epsilon(1e-11));
+    }
+    CHECK(number(problem->stability(), "edge_learning_rate") ==
+          Approx(4 / (power * (1 + std::abs(rho)) * (states + weights))).epsilon(1e-11));
+  }
 }
 
 TEST_CASE("equilibrium network: singular values so few that they mix few dimensions claim no curves and no rate") {

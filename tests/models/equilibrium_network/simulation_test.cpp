@@ -136,6 +136,102 @@ TEST_CASE("a replica of several draws is their mean, median or trimmed mean") {
   }
 }
 
+TEST_CASE("equilibrium experiments: every observable of a replica, by the matrices that it draws") {
+  // Two inputs of 6 dimensions, |h|^2 = |h'|^2 = 6 q, h.h' = 6 q rho, made of the stream's normals; W by its own law.
+  const std::string text =
+      "[network]\nfamily = 'haar'\nactivation = 'tanh'\nscale = 1.1\nwidth = 6\n[input]\npower = 0.8\ncorrelation = "
+      "0.4\n[depth]\nmax = 4\n[monte_carlo]\ndraws = 3\ndamping = 0.6\ntolerance = 1e-10\n";
+  const auto simulation = prepared(text)->simulate();
+  const auto replica = simulation->replica(3, 1);
+  replica->advance(2);
+  const auto out = observed(*simulation, *replica);
+
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::haar, 0, 2), 1.1, "tanh", 6);
+  p.damping = 0.6;
+  p.tolerance = 1e-10;
+  const auto dot = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 6; ++i) sum += a[i] * b[i];
+    return sum;
+  };
+  double length = 0, overlap = 0, iterations = 0, smallest = 0;
+  for (std::uint64_t d = 0; d < 3; ++d) {
+    const linear_algebra::Matrix w = draw(p.family, 6, 1.1, 3, 1, d);
+    random::Stream stream(3, 1, d, random::Purpose::data);
+    std::vector<double> h(6), other(6);
+    stream.normals(h);
+    stream.normals(other);
+    const double unit = std::sqrt(6 / dot(h, h));
+    for (double& x : h) x *= unit;
+    const double along = dot(h, other) / 6;
+    for (std::size_t i = 0; i < 6; ++i) other[i] -= along * h[i];
+    const double across = std::sqrt(6 * (1 - 0.16) / dot(other, other));
+    for (std::size_t i = 0; i < 6; ++i) {
+      other[i] = std::sqrt(0.8) * (0.4 * h[i] + across * other[i]);
+      h[i] *= std::sqrt(0.8);
+    }
+    const auto next = [&](const std::vector<double>& z, const std::vector<double>& input) {
+      std::vector<double> u(input);
+      for (std::size_t i = 0; i < 6; ++i)
+        for (std::size_t j = 0; j < 6; ++j) u[i] += w(i, j) * z[j];
+      for (double& x : u) x = std::tanh(x);
+      return u;
+    };
+    if (d == 0) {
+      const std::vector<double> none(6, 0.0), two = next(next(none, h), h), three = next(two, h);
+      double change = 0;
+      for (std::size_t i = 0; i < 6; ++i) change += std::pow(three[i] - two[i], 2) / 6;
+      CHECK(out.at("length") == Approx(dot(two, two) / 6).epsilon(1e-12));
+      CHECK(out.at("overlap") == Approx(dot(two, next(next(none, other), other)) / 6).epsilon(1e-12));
+      CHECK(out.at("residual") == Approx(change).epsilon(1e-12));
+    }
+    // The fixed points by a damped iteration of z in place of u; the largest count of the two inputs by the solver.
+    std::vector<double> z(6, 0.0), of_other(6, 0.0);
+    for (int k = 0; k < 3000; ++k) {
+      const std::vector<double> a = next(z, h), b = next(of_other, other);
+      for (std::size_t i = 0; i < 6; ++i) {
+        z[i] += 0.3 * (a[i] - z[i]);
+        of_other[i] += 0.3 * (b[i] - of_other[i]);
+      }
+    }
+    length += dot(z, z) / 18;
+    overlap += dot(z, of_other) / 18;
+    iterations +=
+        static_cast<double>(std::max(solve_state(p, w, h).iterations, solve_state(p, w, other).iterations)) / 3;
+    linear_algebra::Matrix a(6, 6);
+    for (std::size_t i = 0; i < 6; ++i)
+      for (std::size_t j = 0; j < 6; ++j) a(i, j) = (i == j ? 1 : 0) - w(i, j) * (1 - z[j] * z[j]);
+    smallest += linear_algebra::thin_svd(a, linear_algebra::SingularVectors::left).values.back() / 3;
+  }
+  CHECK(out.at("equilibrium_length") == Approx(length).epsilon(1e-8));
+  CHECK(out.at("equilibrium_overlap") == Approx(overlap).epsilon(1e-8));
+  CHECK(out.at("solver_iterations") == Approx(iterations).epsilon(1e-14));
+  CHECK(out.at("smallest_singular_value") == Approx(smallest).epsilon(1e-3));
+  CHECK(out.at("near_singular") == 0);
+  CHECK(out.at("failed_draws") == 0);
+  // Those of singular values are left out when they are not asked for.
+  const auto without = prepared(text + "singular_values = false\n")->simulate();
+  CHECK(without->observables().size() == simulation->observables().size() - 2);
+  CHECK(observed(*without, *without->replica(3, 1)).at("equilibrium_length") == out.at("equilibrium_length"));
+}
+
+TEST_CASE("equilibrium experiments: one dimension next to singular") {
+  // W = +-g of one dimension, g = 1 - 1e-7: 1 - W is 1e-7, or 2 - 1e-7.
+  const auto simulation =
+      prepared("[network]\nfamily = 'haar'\nscale = 0.9999999\nwidth = 1\n[depth]\nmax = 3\n")->simulate();
+  int singular = 0;
+  for (std::uint64_t r = 0; r < 10; ++r) {
+    const double w = draw(family_of(FamilyKind::haar, 0, 2), 1, 0.9999999, 1, r)(0, 0);
+    const auto out = observed(*simulation, *simulation->replica(1, r));
+    CHECK(out.at("smallest_singular_value") == Approx(1 - w).epsilon(1e-8));
+    CHECK(out.at("near_singular") == (w > 0 ? 1 : 0));
+    CHECK(out.at("equilibrium_length") == Approx(std::pow(1 - w, -2)).epsilon(1e-7));
+    singular += w > 0 ? 1 : 0;
+  }
+  CHECK(singular > 0);
+  CHECK(singular < 10);
+}
+
 TEST_CASE("where the plain iteration diverges or cycles, damping finds the fixed point") {
   for (const char* phi : {"linear", "tanh", "relu"}) {
     EquilibriumProblem p = problem_of(family_of(FamilyKind::anti, 0, 2), 1.4, phi, 30);
@@ -258,7 +354,12 @@ TEST_CASE("draws without a fixed point are counted and left out, the others go o
   p.max_iterations = 400;
   p.draws = 20;
   const auto values = [](const EquilibriumProblem& problem, std::uint64_t index) {
-    const auto simulation = simulate_equilibria(std::make_shared<const EquilibriumProblem>(problem));
+    const auto simulation =
+        prepared(
+            "[network]\nfamily = 'anti'\nactivation = 'tanh'\nscale = 0.75\nwidth = 6\n[depth]\n"
+            "max = 1\n[monte_carlo]\ndamping = 1\nmax_iterations = " +
+            std::to_string(problem.max_iterations) + "\ndraws = " + std::to_string(problem.draws) + "\n")
+            ->simulate();
     return observed(*simulation, *simulation->replica(9, index));
   };
   const auto many = values(p, 2);

@@ -10,6 +10,7 @@
 #include "models/framework/model.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise;
@@ -108,6 +109,38 @@ TEST_CASE("a step moves the standard-normalised weights") {
   double out[3];
   replica->observe(out);
   CHECK(out[0] == Approx(literal_loss(*p, weights)).epsilon(1e-12));
+}
+
+TEST_CASE("equilibrium training experiments: what a replica observes, by the matrices that it draws") {
+  // Two iterations of linear weights: z_2 = W h + h, f = v.z_2/sqrt n; of one input of norm sqrt d in d = 1: x = +-1.
+  const auto simulation =
+      prepared(
+          "[network]\nfamily = 'iid'\nscale = 0.6\nwidth = 5\n[training]\nexamples = 1\ninputs = 1\niterations = 2\n"
+          "input_power = 0.7\ntargets = 'random'\n")
+          ->simulate();
+  random::Stream data(1, 0, 0, random::Purpose::data);  // of the teacher, the input and the target
+  data.normal();
+  const double x = data.normal() > 0 ? 1 : -1, y = data.normal();
+  const Matrix w = draw(family_of(FamilyKind::iid, 0, 2), 5, 0.6, 4, 2);
+  random::Stream stream(4, 2, 0, random::Purpose::data);
+  std::vector<double> h(5), v(5);
+  stream.normals(h);
+  stream.seek(1);
+  stream.normals(v);
+  double f = 0, length = 0, change = 0;
+  for (double& value : h) value *= std::sqrt(0.7) * x;
+  for (std::size_t i = 0; i < 5; ++i) {
+    double moved = 0;
+    for (std::size_t j = 0; j < 5; ++j) moved += w(i, j) * h[j];
+    f += v[i] * (h[i] + moved) / std::sqrt(5);
+    length += (h[i] + moved) * (h[i] + moved) / 5;
+    change += moved * moved / 5;
+  }
+  double out[3];
+  simulation->replica(4, 2)->observe(out);
+  CHECK(out[0] == Approx((f - y) * (f - y) / 2).epsilon(1e-12));
+  CHECK(out[1] == Approx(length).epsilon(1e-12));
+  CHECK(out[2] == Approx(change / length).epsilon(1e-12));
 }
 
 TEST_CASE("wide networks train as the lazy theory says") {

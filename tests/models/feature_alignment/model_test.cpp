@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "models/framework/model.hpp"
 #include "tests/approx.hpp"
@@ -53,6 +54,7 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   run.names = names;
   run.steps = {0};
   run.rows = {{0.3}, {0.4}};
+  CHECK(*claims[0].statistic(run) == 0.3);
   CHECK(*claims[1].statistic(run) == 0.4);
   // In one dimension O(1/d) allows every correlation.
   CHECK(prepare(quadratic("dimension = 1\n"))->predictions().empty());
@@ -111,6 +113,89 @@ TEST_CASE("alignment of deep linear nets: findings at the target") {
   CHECK(flag(prepare(deep("layers = 3\ntarget = [4.0, 1.0]\n"), {"optimizer.learning_rate=0.104"})->stability(),
              "stable"));
   CHECK(number(found, "rho_u_1_end") > 0);
+}
+
+TEST_CASE("experiments of deep linear nets: every column, finding and observable by the scalars of the layers") {
+  // Each of 3 layers of singular values w, w^3 = s: w' = w + eta (sigma - w^3) w^2. W'W has w^2, and W'Kf W of layer l the
+  // w^2 w^(2 (3 - l)) of what is above it; the centred ones have the way from the start for one w, at the start its speed.
+  const auto problem = prepare(
+      "model = 'feature-alignment'\n[time]\nat = [0, 1, 7]\n[optimizer]\nlearning_rate = 0.1\n"
+      "[alignment]\nkind = 'deep-linear'\nlayers = 3\ntarget = [2.0, 1.0]\nstart = [0.4, 0.3]\n"
+      "width = 4\n");
+  const auto theory = problem->solve();
+  const auto findings = problem->stability();
+  const auto simulation = problem->simulate();
+  const auto replica = simulation->replica(4, 1);
+  const double sigma[] = {2, 1}, start[] = {std::cbrt(.4), std::cbrt(.3)};
+  double w[] = {start[0], start[1]};
+  const auto cosine = [](double a, double b, double c, double d) {
+    return (a * c + b * d) / std::sqrt((a * a + b * b) * (c * c + d * d));
+  };
+  int step = 0;
+  for (std::size_t t = 0; t < 3; ++t) {
+    double speed[2];
+    for (;; ++step) {
+      for (int i = 0; i < 2; ++i) speed[i] = .1 * (sigma[i] - w[i] * w[i] * w[i]) * w[i] * w[i];
+      if (step == theory.steps[t]) break;
+      for (int i = 0; i < 2; ++i) w[i] += speed[i];
+    }
+    std::map<std::string, double> expected;
+    for (int i = 0; i < 2; ++i) {
+      const double s = std::pow(w[i], 3);
+      expected["s_" + std::to_string(i + 1)] = s;
+      expected["loss"] += (s - sigma[i]) * (s - sigma[i]) / 2;
+    }
+    for (int l = 1; l <= 3; ++l) {
+      const double above[] = {std::pow(w[0], 2 * (3 - l)), std::pow(w[1], 2 * (3 - l))};
+      const double way[] = {step == 0 ? speed[0] : w[0] - start[0], step == 0 ? speed[1] : w[1] - start[1]};
+      const double a = way[0] * way[0], b = way[1] * way[1];
+      expected["rho_c_" + std::to_string(l)] = cosine(a, b, a * above[0], b * above[1]);
+      expected["rho_u_" + std::to_string(l)] =
+          cosine(w[0] * w[0], w[1] * w[1], w[0] * w[0] * above[0], w[1] * w[1] * above[1]);
+    }
+    replica->advance(static_cast<std::uint64_t>(step));
+    std::vector<double> seen(simulation->observables().size());
+    replica->observe(seen);
+    for (std::size_t o = 0; o < seen.size(); ++o) {
+      const std::string& name = simulation->observables()[o].name;
+      CAPTURE(name);
+      CAPTURE(step);
+      if (name == "imbalance") {
+        CHECK(models::testing::column(theory, name)[t] == 0);
+        continue;
+      }
+      REQUIRE(expected.count(name) == 1);
+      CHECK(models::testing::column(theory, name)[t] == Approx(expected[name]).epsilon(1e-12));
+      CHECK(seen[o] == Approx(expected[name]).epsilon(1e-11));
+      if (t == 0) CHECK(models::testing::number(findings, name) == Approx(expected[name]).epsilon(1e-12));
+    }
+  }
+  // At the target w = sigma^(1/3), and of layer 1 w^2 beside w^6.
+  CHECK(models::testing::number(findings, "rho_u_1_end") ==
+        Approx(cosine(std::pow(2, 2. / 3), 1, 4, 1)).epsilon(1e-13));
+  // The flow of two layers: s(t) = sigma/(1 + (sigma/s_0 - 1) e^(-2 sigma t)), t = eta times steps.
+  const auto flow =
+      prepare(deep("layers = 2\ntarget = [2.0]\nstart = [0.4]\n", "[theory]\nmethod = 'flow'\n"))->solve();
+  CHECK(models::testing::column(flow, "s_1").back() == Approx(2 / (1 + 4 * std::exp(-4))).epsilon(1e-12));
+}
+
+TEST_CASE(
+    "experiments of deep linear nets: centred correlations are claimed once something moved, all before it has "
+    "settled") {
+  // w_0 = .5 moves by eta 1.75/2 = .5 * 1.75e-7 a step: by a millionth from the 6th step on.
+  const auto slow = prepare(
+                        "model = 'feature-alignment'\n[time]\nat = [0, 1, 5, 6, 9]\n[optimizer]\nlearning_rate = 1e-7\n"
+                        "[alignment]\nkind = 'deep-linear'\ntarget = [2.0]\nstart = [0.25]\n")
+                        ->solve();
+  REQUIRE(slow.find("rho_c_1"));
+  CHECK(slow.find("rho_c_1")->valid_from == 6);
+  CHECK(slow.find("rho_c_2")->valid_from == 6);
+  CHECK(slow.find("rho_u_1")->valid_from == 0);
+  const auto settled = prepare(
+                           "model = 'feature-alignment'\n[time]\nat = [0, 10, 100000]\n[optimizer]\nlearning_rate = "
+                           "0.03\n[alignment]\nkind = 'deep-linear'\ntarget = [3.0, 1.0]\nstart = [0.2, 0.1]\n")
+                           ->solve();
+  CHECK(settled.valid_until == 10);
 }
 
 TEST_CASE("bad alignment is refused with its key") {

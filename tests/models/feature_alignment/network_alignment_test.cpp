@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -13,6 +14,7 @@
 #include "tests/approx.hpp"
 #include "tests/models/feature_alignment/literal_correlation.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
 
 using namespace edgewise;
@@ -21,6 +23,7 @@ using edgewise::tests::Approx;
 using linear_algebra::Matrix;
 using models::testing::error_of;
 using models::testing::holds;
+using models::testing::number;
 using models::testing::prepare;
 
 namespace {
@@ -44,6 +47,59 @@ std::vector<Vector> run(const models::Problem& problem, const std::vector<std::u
     replica->observe(out.emplace_back(simulation->observables().size()));
   }
   return out;
+}
+
+struct Readings {
+  double centred, uncentred, moved;
+};
+
+/// What is read of layer l = 1, 2, .., by differences: W'g g'W with g = df/dh, which is the derivative by the layer's biases.
+/// \param change  of all parameters, in place of W in the centred correlation
+Readings readings(const nets::Architecture& a, const Matrix& inputs, std::size_t l, const Vector& theta,
+                  const Vector& theta0, const Vector& change) {
+  std::size_t first = 0, before = a.inputs;
+  for (std::size_t k = 1; k < l; ++k) {
+    first += a.layers[k - 1].width * (before + 1);
+    before = a.layers[k - 1].width;
+  }
+  const std::size_t width = a.layers[l - 1].width, bias = first + width * before;
+  Matrix whole(before, before), products(before, before), moved(before, before), moved_products(before, before);
+  double square = 0, size = 0;
+  const auto add_outer = [&](const Vector& v, Matrix& to) {
+    for (std::size_t p = 0; p < before; ++p)
+      for (std::size_t q = 0; q < before; ++q) to(p, q) += v[p] * v[q];
+  };
+  for (std::size_t i = 0; i < inputs.columns(); ++i) {
+    const auto column = inputs.column(i);
+    const Vector x(column.begin(), column.end());
+    Vector through(before), through_change(before);
+    for (std::size_t j = 0; j < width; ++j) {
+      Vector t = theta;
+      t[bias + j] += 1e-5;
+      const double up = literal::outputs(a, t, x)[0];
+      t[bias + j] -= 2e-5;
+      const double g = (up - literal::outputs(a, t, x)[0]) / 2e-5;
+      for (std::size_t k = 0; k < before; ++k) {
+        through[k] += theta[first + j + width * k] * g;
+        through_change[k] += change[first + j + width * k] * g;
+      }
+    }
+    add_outer(through, products);
+    add_outer(through_change, moved_products);
+  }
+  for (std::size_t j = 0; j < width; ++j) {
+    Vector row(before), row_of_change(before);
+    for (std::size_t k = 0; k < before; ++k) {
+      row[k] = theta[first + j + width * k];
+      row_of_change[k] = change[first + j + width * k];
+      square += std::pow(theta[first + j + width * k] - theta0[first + j + width * k], 2);
+      size += std::pow(theta0[first + j + width * k], 2);
+    }
+    add_outer(row, whole);
+    add_outer(row_of_change, moved);
+  }
+  return {literal::correlation(moved, moved_products, true), literal::correlation(whole, products, true),
+          std::sqrt(square / size)};
 }
 
 }  // namespace
@@ -106,50 +162,94 @@ TEST_CASE("training is the algorithm as it is written, correlations are those of
     }
     const Vector now = run(*prepare(text), {0, 4})[1];
     CHECK(now[0] == Approx(loss(theta, all)).epsilon(1e-6));
-    // Of the first layer W'g is the gradient by the inputs, and g that by the biases.
-    Matrix features(3, 3), products(3, 3), centred(3, 3), centred_products(3, 3);
-    double change = 0, size = 0;
-    const auto add_outer = [](const Vector& v, Matrix& to) {
-      for (std::size_t p = 0; p < 3; ++p)
-        for (std::size_t q = 0; q < 3; ++q) to(p, q) += v[p] * v[q];
-    };
-    for (std::size_t i = 0; i < 6; ++i) {
-      Vector by_input, through_change(3);
-      for (std::size_t k = 0; k < 3; ++k) {
-        Vector x = input(i);
-        x[k] += 1e-5;
-        const double up = literal::outputs(a, theta, x)[0];
-        x[k] -= 2e-5;
-        by_input.push_back((up - literal::outputs(a, theta, x)[0]) / 2e-5);
-      }
-      for (std::size_t j = 0; j < 4; ++j) {
-        Vector t = theta;
-        t[12 + j] += 1e-5;
-        const double up = literal::outputs(a, t, input(i))[0];
-        t[12 + j] -= 2e-5;
-        const double g = (up - literal::outputs(a, t, input(i))[0]) / 2e-5;
-        for (std::size_t k = 0; k < 3; ++k) through_change[k] += (theta[j + 4 * k] - theta0[j + 4 * k]) * g;
-      }
-      add_outer(by_input, products);
-      add_outer(through_change, centred_products);
+    Vector change(theta.size());
+    for (std::size_t k = 0; k < theta.size(); ++k) change[k] = theta[k] - theta0[k];
+    for (std::size_t l = 1; l <= 3; ++l) {
+      CAPTURE(l);
+      const Readings expected = readings(a, data.train->inputs, l, theta, theta0, change);
+      CHECK(now[l] == Approx(expected.centred).epsilon(1e-5));
+      CHECK(now[3 + l] == Approx(expected.uncentred).epsilon(1e-5));
+      CHECK(now[6 + l] == Approx(expected.moved).epsilon(1e-6));
     }
-    for (std::size_t j = 0; j < 4; ++j) {
-      const auto row_of = [&](bool less_start) {
-        Vector out;
-        for (std::size_t k = 0; k < 3; ++k) out.push_back(theta[j + 4 * k] - (less_start ? theta0[j + 4 * k] : 0));
-        return out;
-      };
-      add_outer(row_of(false), features);
-      add_outer(row_of(true), centred);
-      for (std::size_t k = 0; k < 3; ++k) {
-        change += row_of(true)[k] * row_of(true)[k];
-        size += theta0[j + 4 * k] * theta0[j + 4 * k];
-      }
-    }
-    CHECK(now[1] == Approx(literal::correlation(centred, centred_products, true)).epsilon(1e-5));
-    CHECK(now[4] == Approx(literal::correlation(features, products, true)).epsilon(1e-5));
-    CHECK(now[7] == Approx(std::sqrt(change / size)).epsilon(1e-6));
   }
+}
+
+TEST_CASE(
+    "findings of a real network are the correlations at the start of replica 0, of its weights and its gradient") {
+  const nets::Architecture a{3, {{4, {nets::ActivationKind::tanh}}, {5, {nets::ActivationKind::tanh}}, {1, {}}}};
+  for (const bool centred : {true, false}) {
+    CAPTURE(centred);
+    const std::string text =
+        experiment("kind = 'gd'\nlearning_rate = 0.3\n", centred ? "" : "centred_output = false\n") +
+        "[monte_carlo]\nseed = 3\n";
+    const auto data = nets::read_training_data(settings::read_text(text, "e.toml"));
+    random::Stream stream(3, 0, 0, random::Purpose::initial);
+    const Vector theta = nets::Network(a).draw(stream);
+    const auto loss = [&](const Vector& t) {
+      double out = 0;
+      for (std::size_t i = 0; i < 6; ++i) {
+        const auto column = data.train->inputs.column(i);
+        const Vector x(column.begin(), column.end());
+        double residual = literal::outputs(a, t, x)[0] - data.train->targets(0, i);
+        if (centred) residual -= literal::outputs(a, theta, x)[0];
+        out += residual * residual / 12;
+      }
+      return out;
+    };
+    Vector gradient(theta.size());
+    for (std::size_t k = 0; k < theta.size(); ++k) {
+      Vector up = theta, down = theta;
+      up[k] += 1e-5;
+      down[k] -= 1e-5;
+      gradient[k] = (loss(up) - loss(down)) / 2e-5;
+    }
+    const auto problem = prepare(text);
+    const auto found = problem->stability();
+    for (std::size_t l = 1; l <= 3; ++l) {
+      CAPTURE(l);
+      const Readings expected = readings(a, data.train->inputs, l, theta, theta, gradient);
+      CHECK(number(found, fmt::format("rho_c_{}", l)) == Approx(expected.centred).epsilon(1e-6));
+      CHECK(number(found, fmt::format("rho_u_{}", l)) == Approx(expected.uncentred).epsilon(1e-6));
+    }
+    Vector now(10);
+    problem->simulate()->replica(3, 0)->observe(now);
+    CHECK(now[0] == Approx(loss(theta)).epsilon(1e-12));
+  }
+}
+
+TEST_CASE(
+    "a linear network without layers or biases is its weights times the inputs, in the units that are asked for") {
+  // f = w.x, less itself at the start or not; the products x_1 x_2 + x_3/2 are of the inputs before their scale.
+  const std::string text = experiment("kind = 'gd'\nlearning_rate = 0.3\n", "centred_output = false\n",
+                                      "hidden = []\nbias = false\nweight_variance = 2\n");
+  const auto data = nets::read_training_data(settings::read_text(text, "e.toml"));
+  random::Stream stream(3, 1, 0, random::Purpose::initial);
+  Vector w;
+  for (int k = 0; k < 3; ++k) w.push_back(stream.normal());
+  const auto loss = [&](double of_inputs, double of_targets) {
+    double out = 0;
+    for (std::size_t i = 0; i < 6; ++i) {
+      const auto x = data.train->inputs.column(i);
+      double residual = -of_targets * (x[0] * x[1] + x[2] / 2);
+      for (std::size_t k = 0; k < 3; ++k) residual += of_inputs * std::sqrt(2. / 3) * w[k] * x[k];
+      out += residual * residual / 12;
+    }
+    return out;
+  };
+  CHECK(run(*prepare(text), {0})[0][0] == Approx(loss(1, 1)).epsilon(1e-13));
+  CHECK(run(*prepare(text, {"data.input_scale=1.5"}), {0})[0][0] == Approx(loss(1.5, 1)).epsilon(1e-13));
+  CHECK(run(*prepare(text, {"data.target_scale=0.7"}), {0})[0][0] == Approx(loss(1, .7)).epsilon(1e-13));
+  // With a bias of variance b there is one more normal number after the weights.
+  const Vector with = run(*prepare(text, {"network.bias=true", "network.bias_variance=4"}), {0})[0];
+  const double bias = 2 * stream.normal();
+  double expected = 0;
+  for (std::size_t i = 0; i < 6; ++i) {
+    const auto x = data.train->inputs.column(i);
+    double residual = bias - data.train->targets(0, i);
+    for (std::size_t k = 0; k < 3; ++k) residual += std::sqrt(2. / 3) * w[k] * x[k];
+    expected += residual * residual / 12;
+  }
+  CHECK(with[0] == Approx(expected).epsilon(1e-13));
 }
 
 TEST_CASE("the start's limit is what one small step shows, and the theory's first row") {

@@ -4,6 +4,9 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
+#include <initializer_list>
+#include <numbers>
 #include <string>
 #include <variant>
 #include <vector>
@@ -14,6 +17,7 @@
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/ingredients/learning_curves/literal_curve.hpp"
 #include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
@@ -98,6 +102,7 @@ TEST_CASE("without samples the error is the target's power, and there is no trai
   const Trajectory theory = p->solve();
   REQUIRE(theory.steps == std::vector<double>{0, 20});
   CHECK(theory.find("train_mse")->valid_from == 1);
+  CHECK(theory.find("kappa")->valid_from == 1);
   const auto simulation = p->simulate();
   const auto replica = simulation->replica(1, 0);
   std::vector<double> seen(2);
@@ -376,6 +381,221 @@ TEST_CASE("findings, columns and modes of 1 + 2 t^2 on the sphere, by its Legend
   CHECK(all == Approx(3).epsilon(1e-9));
 }
 
+namespace {
+
+/// Levels of a kernel on the circle, its averages with cos k x, and powers of degrees 0 to 9.
+literal::LearningCurve on_the_circle(const std::function<double(double)>& kernel, std::size_t degrees) {
+  literal::LearningCurve out;
+  for (std::size_t k = 0; k <= degrees; ++k) {
+    double mean = 0;
+    for (int i = 0; i < 64; ++i) {
+      const double angle = std::numbers::pi * i / 32;
+      mean += kernel(std::cos(angle)) * std::cos(static_cast<double>(k) * angle) / 64;
+    }
+    out.lambda.push_back(mean);
+    out.multiplicity.push_back(k == 0 ? 1 : 2);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE(
+    "every degree's column, what lies beyond max_degree, and samples for errors: a polynomial kernel on the circle") {
+  const double coefficients[] = {.3, 1, .8, .7, .6, .5, .4, .4, .3, .02, .01};
+  const auto kernel = [&](double t) {
+    double sum = 0;
+    for (int k = 10; k >= 0; --k) sum = sum * t + coefficients[k];
+    return sum;
+  };
+  literal::LearningCurve curve = on_the_circle(kernel, 8);
+  curve.power = {.1, .3, .2, .1, .1, .08, .06, .03, .026};
+  curve.beyond = .004;
+  double tail = kernel(1);
+  for (std::size_t k = 0; k <= 8; ++k) tail -= curve.multiplicity[k] * curve.lambda[k];
+  curve.fixed = .02 + tail;
+  const auto p = problem(
+      "[data]\ndimension = 2\n[target]\npowers = [0.1, 0.3, 0.2, 0.1, 0.1, 0.08, 0.06, 0.03, 0.026, 0.004]\n[kernel]\n"
+      "kind = 'taylor'\ncoefficients = [0.3, 1, 0.8, 0.7, 0.6, 0.5, 0.4, 0.4, 0.3, 0.02, 0.01]\nmax_degree = 8\nridge "
+      "= "
+      "0.02\n[samples]\nat = [10, 40]\n[theory]\nerrors = [0.5, 0.1, 0.01]\n");
+  const auto theory = p->solve();
+  for (std::size_t t = 0; t < 2; ++t) {
+    const double n = theory.steps[t], kappa = curve.kappa(n);
+    CHECK(theory.find("kappa")->value[t] == Approx(kappa).epsilon(1e-10));
+    CHECK(theory.find("overfitting")->value[t] == Approx(curve.overfitting(n)).epsilon(1e-10));
+    CHECK(theory.find("excess_mse")->value[t] == Approx(curve.excess(n)).epsilon(1e-10));
+    for (std::size_t k = 0; k <= 8; ++k)
+      CHECK(theory.find("unlearned_" + std::to_string(k))->value[t] == Approx(curve.left(k, kappa)).epsilon(1e-9));
+  }
+  const auto found = p->stability();
+  CHECK(number(found, "kernel_trace") == Approx(kernel(1)).epsilon(1e-12));
+  CHECK(number(found, "tail_trace") == Approx(tail).epsilon(1e-10));
+  CHECK(number(found, "power_beyond") == Approx(.004).epsilon(1e-13));
+  for (const char* error : {"0.5", "0.1", "0.01"}) {
+    const double n = number(found, std::string("samples_for_") + error);
+    CHECK(curve.excess(n) == Approx(std::stod(error)).epsilon(1e-8));
+    CHECK(curve.excess(.99 * n) > std::stod(error));
+  }
+}
+
+TEST_CASE("kernels by their names: levels in closed form at d = 3, and traces") {
+  const auto modes = [](const std::string& kernel) {
+    return problem("[data]\ndimension = 3\n[target]\npowers = [0.5, 0.5]\n[kernel]\nmax_degree = 4\n" + kernel +
+                   "[samples]\nat = [5]\n")
+        ->mode_table()[1];
+  };
+  // (1/2) int e^(z t) = sinh z/z, (1/2) int t e^(z t) = cosh z/z - sinh z/z^2.
+  for (const double s2 : {.5, 2.}) {
+    const double z = 1 / s2, zeroth = std::sinh(z) / z, first = std::cosh(z) / z - std::sinh(z) / (z * z);
+    const auto exp = modes("kind = 'exp'\ns2 = " + settings::text_of(s2) + "\n"),
+               gauss = modes("kind = 'gauss'\ns2 = " + settings::text_of(s2) + "\n");
+    CHECK(exp.name == "eigenvalue");
+    CHECK(exp.value[0] == Approx(zeroth).epsilon(1e-12));
+    CHECK(exp.value[1] == Approx(first).epsilon(1e-12));
+    CHECK(gauss.value[0] == Approx(std::exp(-z) * zeroth).epsilon(1e-12));
+    CHECK(gauss.value[1] == Approx(std::exp(-z) * first).epsilon(1e-12));
+  }
+  // Layer by layer, on a grid of angles: Sigma' = arc1(Sigma), Theta' = Sigma' + Theta arc0(Sigma).
+  for (const int layers : {2, 3, 5}) {
+    double mean[2] = {};
+    constexpr int points = 4000;
+    for (int i = 0; i < points; ++i) {
+      const double angle = std::numbers::pi * (i + .5) / points, t = std::cos(angle);
+      double sigma = t, theta = t;
+      for (int l = 0; l < layers; ++l) {
+        const double arc0 = 1 - std::acos(sigma) / std::numbers::pi;
+        sigma = std::sqrt(1 - sigma * sigma) / std::numbers::pi + sigma * arc0;
+        theta = sigma + theta * arc0;
+      }
+      for (int k = 0; k < 2; ++k) mean[k] += std::numbers::pi / points * std::sin(angle) / 2 * theta * (k == 0 ? 1 : t);
+    }
+    const auto deep = modes("kind = 'deep-ntk'\nlayers = " + std::to_string(layers) + "\n");
+    for (std::size_t k = 0; k < 2; ++k) CHECK(deep.value[k] == Approx(mean[k]).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("powers of targets at d = 3 by Legendre's series") {
+  const auto powers = [](const std::string& target) {
+    return problem("[data]\ndimension = 3\n[kernel]\nkind = 'gauss'\nridge = 0.1\n[target]\n" + target +
+                   "[samples]\nat = [5]\n")
+        ->mode_table()[3];
+  };
+  // 2 + 3 t + t^2 = 7/3 P_0 + 3 P_1 + 2/3 P_2, mean squares 1/(2k + 1).
+  const auto formula = powers("kind = 'zonal'\nformula = '2 + 3*t + t^2'\n");
+  CHECK(formula.name == "target_power");
+  CHECK(formula.value[0] == Approx(49. / 9).epsilon(1e-12));
+  CHECK(formula.value[1] == Approx(3).epsilon(1e-12));
+  CHECK(formula.value[2] == Approx(4. / 45).epsilon(1e-12));
+  CHECK(std::abs(formula.value[3]) < 1e-12);
+  // The potentials sum q r^k P_k: of degree k sum q q' (r r')^k P_k(cosine)/(2k + 1); forces have k r^(k - 1).
+  const double q[] = {2, -.7}, r[] = {.5, .6}, cosine = .3;
+  const double legendre[] = {1, cosine, (3 * cosine * cosine - 1) / 2};
+  const std::string sources = "masses = [2, -0.7]\nradii = [0.5, 0.6]\ncosines = [[1, 0.3], [0.3, 1]]\n";
+  for (const bool force : {false, true}) {
+    const auto found = powers((force ? "kind = 'radial-force'\n" : "kind = 'newton'\n") + sources);
+    for (std::size_t k = 0; k < 3; ++k) {
+      const auto radial = [&](int i) {
+        const auto degree = static_cast<double>(k);
+        return force ? (k == 0 ? 0 : degree * std::pow(r[i], degree - 1)) : std::pow(r[i], degree);
+      };
+      const double a = q[0] * radial(0), b = q[1] * radial(1);
+      CHECK(found.value[k] ==
+            Approx((a * a + b * b + 2 * a * b * legendre[k]) / (2 * static_cast<double>(k) + 1)).epsilon(1e-11));
+    }
+  }
+  // Of one source in all 1/(2 r) log((1 + r)/(1 - r)) for E f^2 = sum r^2k/(2k + 1), scaled as asked for.
+  const auto scaled = powers("kind = 'newton'\nradii = [0.4]\npower = 5\n");
+  CHECK(scaled.value[0] == Approx(5 / (std::log(1.4 / .6) / .8)).epsilon(1e-10));
+}
+
+TEST_CASE("the law of features: columns by the eigenvalues and the target of a power law") {
+  literal::LearningCurve curve;
+  for (int j = 1; j <= 30; ++j) {
+    curve.lambda.push_back(std::pow(j, -1.4));
+    curve.multiplicity.push_back(1);
+    curve.power.push_back(std::pow(j, -1.4) * std::pow(j, -.6));
+  }
+  curve.fixed = .2;
+  curve.noise = .5;
+  const auto p = problem(
+      "[data]\nkind = 'features'\n[spectrum]\nkind = 'power-law'\ndimension = 30\nalpha = 0.7\nbeta = 0.3\n[kernel]\n"
+      "ridge = 0.2\n[noise]\nvariance = 0.5\n[samples]\nat = [12]\n");
+  const auto theory = p->solve();
+  CHECK(theory.find("kappa")->value[0] == Approx(curve.kappa(12)).epsilon(1e-11));
+  CHECK(theory.find("excess_mse")->value[0] == Approx(curve.excess(12)).epsilon(1e-11));
+  CHECK(theory.find("train_mse")->value[0] ==
+        Approx(std::pow(.2 / (12 * curve.kappa(12)), 2) * (curve.excess(12) + .5)).epsilon(1e-11));
+}
+
+TEST_CASE("images by their files: so many rows, one class or the label") {
+  // Sixteen images of four pixels, of which the first eight are read and four measured; the two files as they are published.
+  const temporary::Folder folder;
+  const auto write = [&](const std::string& name, std::initializer_list<int> header, const std::string& bytes) {
+    std::ofstream file(folder / name, std::ios::binary);
+    for (const int size : header)
+      for (int shift = 24; shift >= 0; shift -= 8) file.put(static_cast<char>(size >> shift & 255));
+    file << bytes;
+  };
+  std::string pixels, labels;
+  random::Stream stream(3, 0);
+  for (int i = 0; i < 16; ++i) {
+    for (int c = 0; c < 4; ++c) pixels += static_cast<char>(stream.below(200));
+    labels += static_cast<char>(i % 3);
+  }
+  write("train-images-idx3-ubyte", {0x803, 16, 2, 2}, pixels);
+  write("train-labels-idx1-ubyte", {0x801, 16}, labels);
+  const auto levels = [&](int rows, const std::string& target) {
+    return problem("[data]\nkind = 'fashion-mnist'\nfolder = '" + (folder / "") + "'\nrows = " + std::to_string(rows) +
+                   "\nmeasured = 4\ntarget = '" + target +
+                   "'\n[kernel]\nkind = 'taylor'\ncoefficients = [0.5, 0.2, 0.3]\n[samples]\nat = [2]\n")
+        ->mode_table();
+  };
+  for (const int rows : {10, 16}) {
+    CAPTURE(rows);
+    // Centred pixels as unit vectors; the power of centred labels of the measured rows.
+    std::vector<std::vector<double>> x(4, std::vector<double>(4));
+    for (std::size_t c = 0; c < 4; ++c) {
+      double mean = 0;
+      const auto pixel = [&](std::size_t i) {
+        return static_cast<double>(static_cast<unsigned char>(pixels[4 * i + c]));
+      };
+      for (std::size_t i = 0; i < static_cast<std::size_t>(rows); ++i) mean += pixel(i) / rows;
+      for (std::size_t i = 0; i < 4; ++i) x[i][c] = pixel(i) - mean;
+    }
+    double trace = 0, squares = 0;
+    const auto dot = [&](std::size_t i, std::size_t j) {
+      double sum = 0;
+      for (std::size_t c = 0; c < 4; ++c) sum += x[i][c] * x[j][c];
+      return sum;
+    };
+    for (std::size_t i = 0; i < 4; ++i)
+      for (std::size_t j = 0; j < 4; ++j) {
+        const double t = dot(i, j) / std::sqrt(dot(i, i) * dot(j, j)), entry = (.5 + .2 * t + .3 * t * t) / 4;
+        squares += entry * entry;
+        if (i == j) trace += entry;
+      }
+    for (const std::string target : {"class-1", "label"}) {
+      CAPTURE(target);
+      double mean = 0, variance = 0, power = 0;
+      const auto value = [&](int i) { return target == "label" ? i % 3 : i % 3 == 1 ? 1. : -1.; };
+      for (int i = 0; i < rows; ++i) mean += value(i) / rows;
+      for (int i = 0; i < rows; ++i) variance += std::pow(value(i) - mean, 2) / rows;
+      for (int i = 0; i < 4; ++i) power += std::pow(value(i) - mean, 2) / (target == "label" ? variance : 1) / 4;
+      const auto modes = levels(rows, target);
+      double sum = 0, square = 0, all = 0;
+      for (std::size_t a = 0; a < 4; ++a) {
+        sum += modes[1].value[a];
+        square += modes[1].value[a] * modes[1].value[a];
+        all += modes[3].value[a];
+      }
+      CHECK(sum == Approx(trace).epsilon(1e-6));
+      CHECK(square == Approx(squares).epsilon(1e-5));
+      CHECK(all == Approx(power).epsilon(1e-6));
+    }
+  }
+}
+
 TEST_CASE("rows of a file have directions, in any unit, and a spectrum for few samples") {
   const temporary::Folder folder;
   const std::string path = folder / "rows.csv";
@@ -489,5 +709,5 @@ TEST_CASE("nothing is claimed where little is averaged: E0 large in few dimensio
                          "0.2\n[samples]\nat = [9, 100]\n[kernel]\nkind = 'gauss'\ns2 = 10\nridge = 1e-3\n")
                          ->solve();
   CHECK(!later.valid_until);
-  CHECK(later.columns[0].valid_from == 100);
+  for (const Column& column : later.columns) CHECK(column.valid_from == 100);
 }

@@ -10,9 +10,12 @@
 
 #include "linear_algebra/dense.hpp"
 #include "models/framework/model.hpp"
+#include "models/ingredients/learning_curves/dot_kernels.hpp"
+#include "models/ingredients/learning_curves/learning_curve.hpp"
 #include "models/modular_tasks/task_levels.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/ingredients/learning_curves/literal_curve.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -176,6 +179,131 @@ TEST_CASE("a machine of its own is kernel regression on its share of the samples
   for (const double x : modes.back().value) left += x;
   CHECK(left >= .4);
   CHECK(left < 1);
+}
+
+TEST_CASE("columns, findings and modes of clusters by averages over the circle") {
+  // A_k and B_k, of kap((bias + c + cos x)/(2 + bias)) at c = 1 and at c = overlap, with cos k x.
+  const double T = 3, overlap = .4, bias = .7, coefficients[] = {.3, .5, .4, .3, .2, 1e-3};
+  const auto kernel = [&](double u) {
+    double sum = 0;
+    for (int k = 5; k >= 0; --k) sum = sum * u + coefficients[k];
+    return sum;
+  };
+  literal::LearningCurve mono, single;
+  const double powers[] = {.1, .4, .3, .2, 0};
+  mono.noise = single.noise = .1;
+  double same[5] = {}, other[5] = {}, tail = kernel(1), tail_alone = kernel(1);
+  for (int k = 0; k < 5; ++k) {
+    for (int i = 0; i < 64; ++i) {
+      const double angle = std::numbers::pi * i / 32, t = std::cos(angle), wave = std::cos(k * angle) / 64;
+      same[k] += kernel((bias + 1 + t) / (2 + bias)) * wave;
+      other[k] += kernel((bias + overlap + t) / (2 + bias)) * wave;
+    }
+    const double m = k == 0 ? 1 : 2;
+    single.lambda.push_back(same[k]);
+    single.multiplicity.push_back(m);
+    single.power.push_back(powers[k]);
+    mono.lambda.push_back((same[k] + 2 * other[k]) / 3);
+    mono.multiplicity.push_back(m);
+    mono.power.push_back(powers[k] * (k == 0 ? 1 : 1 / T));
+    tail_alone -= m * same[k];
+    tail -= m * (same[k] + 2 * other[k]) / 3 + 2 * m * (same[k] - other[k]) / 3;
+  }
+  for (int k = 0; k < 5; ++k) {
+    mono.lambda.push_back((same[k] - other[k]) / 3);
+    mono.multiplicity.push_back(k == 0 ? 2 : 4);
+    mono.power.push_back(powers[k] * (k == 0 ? 0 : 2 / T));
+  }
+  mono.fixed = .05 + tail;
+  single.fixed = .05 + tail_alone;
+  const std::string text =
+      "[data]\ndimension = 2\n[tasks]\ncount = 3\noverlap = 0.4\nbias = 0.7\npowers = [0.1, 0.4, 0.3, 0.2]\n[kernel]\n"
+      "kind = 'taylor'\ncoefficients = [0.3, 0.5, 0.4, 0.3, 0.2, 1e-3]\nmax_degree = 4\nridge = 0.05\n[noise]\n"
+      "variance = 0.1\n[samples]\nat = [20, 95]\n";
+  const auto p = problem(text);
+  const Trajectory theory = p->solve();
+  for (std::size_t t = 0; t < 2; ++t) {
+    const double n = theory.steps[t];
+    CHECK(theory.find("kappa")->value[t] == Approx(mono.kappa(n)).epsilon(1e-9));
+    CHECK(theory.find("excess_mse")->value[t] == Approx(mono.excess(n)).epsilon(1e-9));
+    CHECK(theory.find("modular_excess_mse")->value[t] == Approx(single.excess(std::floor(n / T))).epsilon(1e-9));
+  }
+  const auto found = p->stability();
+  CHECK(number(found, "tail_trace") == Approx(tail).epsilon(1e-6));
+  CHECK(number(found, "last_degree") == 4);
+  for (const char* error : {"0.5", "0.1", "0.01"}) {
+    const double mixture = number(found, std::string("samples_for_") + error),
+                 alone = number(found, std::string("modular_samples_for_") + error);
+    CAPTURE(error);
+    CHECK(mono.excess(mixture) == Approx(std::stod(error)).epsilon(1e-7));
+    CHECK(mono.excess(.99 * mixture) > std::stod(error));
+    CHECK(single.excess(alone / T) == Approx(std::stod(error)).epsilon(1e-7));
+    CHECK(number(found, std::string("penalty_") + error) == Approx(mixture / alone).epsilon(1e-13));
+  }
+  // The bound is the larger one of either machine at the samples that it has.
+  namespace curves = ingredients::learning_curves;
+  TaskFamily family;
+  family.dimension = 2;
+  family.tasks = T;
+  family.overlap = overlap;
+  family.bias = bias;
+  family.power = {.1, .4, .3, .2};
+  const auto same_kernel = curves::taylor_kernel({.3, .5, .4, .3, .2, 1e-3}, false);
+  const curves::LearningCurve one(modular_tasks::monolithic_levels(family, *same_kernel, 4), .05, .1),
+      own(modular_tasks::single_task_levels(family, *same_kernel, 4), .05, .1);
+  CHECK(number(found, "truncation") > 0);
+  CHECK(number(found, "truncation") == Approx(std::max(one.at(95).truncation, own.at(31).truncation)).epsilon(1e-9));
+
+  const auto modes = p->mode_table();
+  const double kappa = mono.kappa(95);
+  REQUIRE(modes[0].value.size() == 10);
+  for (std::size_t i = 0; i < 10; ++i) {
+    CAPTURE(i);
+    CHECK(modes[0].value[i] == (i < 5 ? 0 : 1));
+    CHECK(modes[1].value[i] == static_cast<double>(i % 5));
+    CHECK(modes[2].value[i] == Approx(mono.lambda[i]).epsilon(1e-9));
+    CHECK(modes[3].value[i] == mono.multiplicity[i]);
+    CHECK(modes[4].value[i] == Approx(mono.power[i]).epsilon(1e-14));
+    CHECK(modes[5].value[i] == Approx(mono.left(i, kappa)).epsilon(1e-9));
+  }
+  CHECK(modes[2].name == "eigenvalue");
+  CHECK(modes[5].name == "unlearned_power");
+  // Beyond the degrees in which codes differ there is one level more, of all of them.
+  const auto followed = problem("[data]\ndimension = 6\n[tasks]\ncount = 3\n[samples]\nat = [50]\n")->mode_table();
+  CHECK(followed[0].value.front() == 0);
+  CHECK(followed[0].value.back() == 2);
+}
+
+TEST_CASE("experiments of a tree read its depth, bias, functions and kernel as they are told") {
+  // exp((u - 1)/s2) of h = 2 signs: products of cosh and sinh of y/2, y = 1/(s2 (2 + bias)), and of the averages over t at
+  // d = 3, sinh y/y and cosh y/y - sinh y/y^2.
+  for (const double bias : {.5, 1.})
+    for (const double s2 : {.8, 1.5}) {
+      const double y = 1 / (s2 * (2 + bias)), outside = std::exp((bias / (2 + bias) - 1) / s2),
+                   along[] = {std::sinh(y) / y, std::cosh(y) / y - std::sinh(y) / (y * y)};
+      for (const bool parity : {false, true}) {
+        const auto modes =
+            problem("[data]\ndimension = 3\n[tasks]\ncodes = 'tree'\ndepth = 2\nbias = " + settings::text_of(bias) +
+                    "\nfunctions = '" + (parity ? "parity" : "independent") +
+                    "'\npowers = [0.25, 0.75]\n[kernel]\nkind = 'gauss'\nmax_degree = 1\ns2 = " +
+                    settings::text_of(s2) + "\n[samples]\nat = [5]\n")
+                ->mode_table();
+        REQUIRE(modes[0].value.size() == 6);
+        const double copies[] = {1, 2, 1};
+        for (std::size_t q = 0; q < 3; ++q)
+          for (std::size_t k = 0; k < 2; ++k) {
+            const std::size_t i = 2 * q + k;
+            CHECK(modes[0].value[i] == static_cast<double>(q));
+            CHECK(modes[2].value[i] ==
+                  Approx(outside * along[k] * std::pow(std::cosh(y / 2), 2 - static_cast<double>(q)) *
+                         std::pow(std::sinh(y / 2), static_cast<double>(q)))
+                      .epsilon(1e-10));
+            CHECK(modes[3].value[i] == copies[q] * (k == 0 ? 1 : 3));
+            const double share = parity ? (q == 2 ? 1 : 0) : k == 0 ? (q == 0 ? 1 : 0) : copies[q] / 4;
+            CHECK(modes[4].value[i] == Approx(share * (k == 0 ? .25 : .75)));
+          }
+      }
+    }
 }
 
 TEST_CASE("what max_degree leaves out is not taken for learning") {

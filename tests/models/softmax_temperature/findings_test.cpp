@@ -163,6 +163,25 @@ TEST_CASE("softmax temperature: findings and modes of a kernel and of a network"
   const auto flat = prepare(text, {"task.matrix=[[1, 1], [1, 1]]"});
   CHECK(number(flat->stability(), "slowest_time_scale") == Approx(1 / .8).epsilon(1e-12));
 
+  // Powers of a base between two points: 1 and the base.
+  const std::string powers = population +
+                             "[task]\nkind = 'kernel'\nkernel = 'powers'\nlabels = [1, 1]\nbase = 0.3\n"
+                             "[optimizer]\nlearning_rate = 0.1\n";
+  CHECK(column(prepare(powers)->mode_table(), "eigenvalue")[0] == Approx(.7).epsilon(1e-13));
+  CHECK(column(prepare(powers)->mode_table(), "eigenvalue")[1] == Approx(1.3).epsilon(1e-13));
+  // A wide network's kernel of a point with itself, E phi^2 + E phi'^2 of a normal number, by the rectangle rule.
+  for (const bool erf : {false, true}) {
+    double expected = 0;
+    for (double x = -9; x < 9.005; x += .01) {
+      const double state = erf ? std::erf(x / std::sqrt(2)) : std::tanh(x),
+                   slope = erf ? std::sqrt(2 / std::acos(-1.0)) * std::exp(-x * x / 2) : 1 - state * state;
+      expected += .01 * std::exp(-x * x / 2) / std::sqrt(2 * std::acos(-1.0)) * (state * state + slope * slope);
+    }
+    const auto single = prepare(population + "[task]\nkind = 'network'\npoints = 1\nactivation = '" +
+                                (erf ? "erf" : "tanh") + "'\n[optimizer]\nlearning_rate = 0.1\n");
+    CHECK(column(single->mode_table(), "eigenvalue")[0] == Approx(expected).epsilon(1e-9));
+  }
+
   const auto network = prepare(population +
                                "[task]\nkind = 'network'\nwidth = 64\npoints = 3\ninputs = 4\n[loss]\n"
                                "inverse_temperature = 10\n[optimizer]\nlearning_rate = 0.001\n");
@@ -177,7 +196,11 @@ TEST_CASE("softmax temperature: times until other shares are right") {
   const double u = 2 * 0.6744897501960817, T = 1 + u - std::exp(-u);
   CHECK(number(found, "rescaled_time_to_75") == Approx(T).epsilon(1e-12));
   CHECK(number(found, "steps_to_75") == Approx(2 * T).epsilon(1e-12));
-  CHECK(number(found, "rescaled_time_to_99.9") > T);
+  CHECK(number(found, "steps_to_50") == 0);
+  // Phi^-1(.999).
+  const double far = 2 * 3.0902323061678132, longest = 1 + far - std::exp(-far);
+  CHECK(number(found, "rescaled_time_to_99.9") == Approx(longest).epsilon(1e-12));
+  CHECK(number(found, "steps_to_99.9") == Approx(2 * longest).epsilon(1e-12));
   CHECK(!there(found, "rescaled_time_to_90"));
   CHECK_THROWS_WITH(prepare(text + "[theory]\naccuracies = [1]\n"),
                     doctest::Contains("theory.accuracies: must be below 1"));

@@ -301,6 +301,12 @@ TEST_CASE("equilibrium network: a formula of the user's") {
   CHECK(number(found("formula = 'u / 2'\n"), "mean_square_state") == Approx(.125 / (1 - .16)).epsilon(1e-10));
   CHECK(number(found("formula = 'max(u, u / 5)'\nkinks = [0]\n"), "mean_square_state") ==
         Approx(.26 / (1 - .64 * .52)).epsilon(1e-9));
+  // Averages of a slope that jumps are known where they are cut at its jump, and warned of where they are not.
+  const std::string step = network("iid", "formula", "0.0") + "formula = 'max(u - 0.3, 0)'\n[input]\npower = 0.5\n";
+  const auto cut = [&](const char* at) { return prepare(step, {std::string("network.kinks=") + at}); };
+  CHECK(number(cut("[0.3]")->stability(), "mean_square_slope") == Approx(std::erfc(.3) / 2).epsilon(1e-12));
+  CHECK(cut("[0.3]")->warnings().empty());
+  CHECK(cut("[0.31]")->warnings().size() == 1);
 }
 
 TEST_CASE("equilibrium training: losses of two examples by the examples themselves") {

@@ -119,39 +119,47 @@ TEST_CASE("experiments of deep linear nets: every column, finding and observable
   // Each of 3 layers of singular values w, w^3 = s: w' = w + eta (sigma - w^3) w^2. W'W has w^2, and W'Kf W of layer l the
   // w^2 w^(2 (3 - l)) of what is above it; the centred ones have the way from the start for one w, at the start its speed.
   const auto problem = prepare(
-      "model = 'feature-alignment'\n[time]\nat = [0, 1, 7]\n[optimizer]\nlearning_rate = 0.1\n"
-      "[alignment]\nkind = 'deep-linear'\nlayers = 3\ntarget = [2.0, 1.0]\nstart = [0.4, 0.3]\n"
-      "width = 4\n");
+      "model = 'feature-alignment'\n[time]\nat = [0, 1, 7]\n[optimizer]\nlearning_rate = 0.1\n[alignment]\nkind = "
+      "'deep-linear'\nlayers = 3\ntarget = [2.0, 1.0, 0.5, 0.0]\nstart = [0.4, 0.3, 0.2, 0.1]\nwidth = 5\n");
   const auto theory = problem->solve();
   const auto findings = problem->stability();
   const auto simulation = problem->simulate();
   const auto replica = simulation->replica(4, 1);
-  const double sigma[] = {2, 1}, start[] = {std::cbrt(.4), std::cbrt(.3)};
-  double w[] = {start[0], start[1]};
-  const auto cosine = [](double a, double b, double c, double d) {
-    return (a * c + b * d) / std::sqrt((a * a + b * b) * (c * c + d * d));
+  const std::vector<double> sigma{2, 1, .5, 0}, start{std::cbrt(.4), std::cbrt(.3), std::cbrt(.2), std::cbrt(.1)};
+  std::vector<double> w = start, speed(4);
+  const auto cosine = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double across = 0, of_a = 0, of_b = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      across += a[i] * b[i];
+      of_a += a[i] * a[i];
+      of_b += b[i] * b[i];
+    }
+    return across / std::sqrt(of_a * of_b);
   };
   int step = 0;
   for (std::size_t t = 0; t < 3; ++t) {
-    double speed[2];
     for (;; ++step) {
-      for (int i = 0; i < 2; ++i) speed[i] = .1 * (sigma[i] - w[i] * w[i] * w[i]) * w[i] * w[i];
+      for (std::size_t i = 0; i < 4; ++i) speed[i] = .1 * (sigma[i] - w[i] * w[i] * w[i]) * w[i] * w[i];
       if (step == theory.steps[t]) break;
-      for (int i = 0; i < 2; ++i) w[i] += speed[i];
+      for (std::size_t i = 0; i < 4; ++i) w[i] += speed[i];
     }
     std::map<std::string, double> expected;
-    for (int i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < 4; ++i) {
       const double s = std::pow(w[i], 3);
       expected["s_" + std::to_string(i + 1)] = s;
       expected["loss"] += (s - sigma[i]) * (s - sigma[i]) / 2;
     }
     for (int l = 1; l <= 3; ++l) {
-      const double above[] = {std::pow(w[0], 2 * (3 - l)), std::pow(w[1], 2 * (3 - l))};
-      const double way[] = {step == 0 ? speed[0] : w[0] - start[0], step == 0 ? speed[1] : w[1] - start[1]};
-      const double a = way[0] * way[0], b = way[1] * way[1];
-      expected["rho_c_" + std::to_string(l)] = cosine(a, b, a * above[0], b * above[1]);
-      expected["rho_u_" + std::to_string(l)] =
-          cosine(w[0] * w[0], w[1] * w[1], w[0] * w[0] * above[0], w[1] * w[1] * above[1]);
+      std::vector<double> moved(4), moved_through(4), whole(4), whole_through(4);
+      for (std::size_t i = 0; i < 4; ++i) {
+        const double above = std::pow(w[i], 2 * (3 - l));
+        moved[i] = std::pow(step == 0 ? speed[i] : w[i] - start[i], 2);
+        moved_through[i] = moved[i] * above;
+        whole[i] = w[i] * w[i];
+        whole_through[i] = whole[i] * above;
+      }
+      expected["rho_c_" + std::to_string(l)] = cosine(moved, moved_through);
+      expected["rho_u_" + std::to_string(l)] = cosine(whole, whole_through);
     }
     replica->advance(static_cast<std::uint64_t>(step));
     std::vector<double> seen(simulation->observables().size());
@@ -171,8 +179,12 @@ TEST_CASE("experiments of deep linear nets: every column, finding and observable
     }
   }
   // At the target w = sigma^(1/3), and of layer 1 w^2 beside w^6.
-  CHECK(models::testing::number(findings, "rho_u_1_end") ==
-        Approx(cosine(std::pow(2, 2. / 3), 1, 4, 1)).epsilon(1e-13));
+  std::vector<double> of_first, through;
+  for (const double s : sigma) {
+    of_first.push_back(std::pow(s, 2. / 3));
+    through.push_back(s * s);
+  }
+  CHECK(models::testing::number(findings, "rho_u_1_end") == Approx(cosine(of_first, through)).epsilon(1e-13));
   // The flow of two layers: s(t) = sigma/(1 + (sigma/s_0 - 1) e^(-2 sigma t)), t = eta times steps.
   const auto flow =
       prepare(deep("layers = 2\ntarget = [2.0]\nstart = [0.4]\n", "[theory]\nmethod = 'flow'\n"))->solve();
@@ -191,6 +203,12 @@ TEST_CASE(
   CHECK(slow.find("rho_c_1")->valid_from == 6);
   CHECK(slow.find("rho_c_2")->valid_from == 6);
   CHECK(slow.find("rho_u_1")->valid_from == 0);
+  // Of three layers w_0 = .25^(1/3) = .63 moves by 6.95e-8 a step.
+  const auto deeper = prepare(
+                          "model = 'feature-alignment'\n[time]\nat = [0, 1, 9, 10, 20]\n[optimizer]\nlearning_rate = "
+                          "1e-7\n[alignment]\nkind = 'deep-linear'\nlayers = 3\ntarget = [2.0]\nstart = [0.25]\n")
+                          ->solve();
+  for (const char* name : {"rho_c_1", "rho_c_2", "rho_c_3"}) CHECK(deeper.find(name)->valid_from == 10);
   const auto settled = prepare(
                            "model = 'feature-alignment'\n[time]\nat = [0, 10, 100000]\n[optimizer]\nlearning_rate = "
                            "0.03\n[alignment]\nkind = 'deep-linear'\ntarget = [3.0, 1.0]\nstart = [0.2, 0.1]\n")

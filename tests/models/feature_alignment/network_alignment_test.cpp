@@ -222,6 +222,7 @@ TEST_CASE(
   // f = w.x, less itself at the start or not; the products x_1 x_2 + x_3/2 are of the inputs before their scale.
   const std::string text = experiment("kind = 'gd'\nlearning_rate = 0.3\n", "centred_output = false\n",
                                       "hidden = []\nbias = false\nweight_variance = 2\n");
+  CHECK(run(*prepare(text, {"data.kind='gaussian'"}), {0}) == run(*prepare(text), {0}));
   const auto data = nets::read_training_data(settings::read_text(text, "e.toml"));
   random::Stream stream(3, 1, 0, random::Purpose::initial);
   Vector w;

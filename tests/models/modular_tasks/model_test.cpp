@@ -381,3 +381,33 @@ TEST_CASE("of a constant target on a few samples no excess is claimed, of machin
   CHECK(from("parity", "modular_excess_mse") > 10);
   CHECK(from("parity", "excess_mse") == 0);
 }
+
+TEST_CASE(
+    "many tasks: no samples are shown where they are asked for, and claims begin where E0 has fallen, as of one task "
+    "alone") {
+  const Trajectory none =
+      problem("[data]\ndimension = 4\n[tasks]\npowers = [0.2, 0.7]\n[samples]\nat = [0, 60]\n")->solve();
+  REQUIRE(none.steps == std::vector<double>{0, 60});
+  CHECK(none.find("excess_mse")->value[0] == Approx(.9).epsilon(1e-14));
+  CHECK(none.find("modular_excess_mse")->value[0] == Approx(.9).epsilon(1e-14));
+  CHECK(none.find("kappa")->valid_from == 1);
+  CHECK(none.find("excess_mse")->valid_from == 0);
+  CHECK(problem("[data]\ndimension = 4\n[samples]\nmax = 60\n")->solve().steps.front() > 0);
+  // Of one task exp(((1 + t)/2 - 1)/5) is kernel-regression's exp((t - 1)/10).
+  const std::string same =
+      "\n[noise]\nvariance = 0.2\n[samples]\nat = [9, 100]\n[kernel]\nkind = 'gauss'\nridge = 1e-3\n";
+  const Trajectory one =
+      problem("[data]\ndimension = 8\n[tasks]\ncount = 1\npowers = [0, 0.5, 0.5]" + same + "s2 = 5\n")->solve();
+  const Trajectory regression = models::testing::prepare(
+                                    "model = 'kernel-regression'\n[data]\ndimension = 8\n[target]\npowers = [0, 0.5, "
+                                    "0.5]" +
+                                    same + "s2 = 10\n")
+                                    ->solve();
+  CHECK(!one.valid_until);
+  for (const Column& column : one.columns) CHECK(column.valid_from == 100);
+  for (std::size_t t = 0; t < 2; ++t) {
+    CHECK(one.columns[0].value[t] == Approx(regression.find("excess_mse")->value[t]).epsilon(1e-6));
+    CHECK(one.columns[1].value[t] == one.columns[0].value[t]);
+    CHECK(one.columns[2].value[t] == Approx(regression.find("kappa")->value[t]).epsilon(1e-6));
+  }
+}

@@ -170,6 +170,7 @@ TEST_CASE("experiments of deep linear nets: every column, finding and observable
       CAPTURE(step);
       if (name == "imbalance") {
         CHECK(models::testing::column(theory, name)[t] == 0);
+        CHECK(models::testing::number(findings, name) == 0);
         continue;
       }
       REQUIRE(expected.count(name) == 1);

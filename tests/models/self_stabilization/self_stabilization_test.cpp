@@ -525,6 +525,8 @@ TEST_CASE("self-stabilisation: what is refused") {
   CHECK(refused(head + "[rate]\nkind = 'inverse-sharpness'\nema = 1.0\n", "rate.ema"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\nema = -0.1\n", "rate.ema"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\nsigma = 0.0\n", "rate.sigma"));
+  CHECK(refused(head + "[rate]\nkind = 'stochastic-polyak'\nc = 0.0\n", "rate.c: must be > 0"));
+  CHECK(refused(head + "[optimizer]\nlearning_rate = -1.0\n", "optimizer.learning_rate"));
   CHECK(refused(head + "[rate]\nkind = 'dog'\n", "rate.kind: 'dog' is not one of cdat, constant"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[optimizer]\nlearning_rate = 1.0\n", "leave one of them out"));
   CHECK(refused(head + "[rate]\nkind = 'cdat'\n[landscape]\nepsilon = 0.1\n", "landscape.epsilon"));

@@ -37,6 +37,8 @@ constexpr double rare_units = 0.05;
 constexpr double overlap_rounding = 1e-14;
 /// Of an iteration that has come to its fixed point, relative to the length.
 constexpr double settled_residual = 1e-7;
+/// Powers of W whose traces are listed.
+constexpr std::uint64_t longest_word = 12;
 
 std::vector<double> as_doubles(const std::vector<std::uint64_t>& values) {
   return {values.begin(), values.end()};
@@ -86,6 +88,25 @@ class EquilibriumExperiment final : public Problem {
       out.push_back({"in_phase", false, "whether the limit of wide networks exists"});
       out.push_back({"edge_scale", at, "g at which the phase ends"});
     }
+    return out;
+  }
+
+  /// What lengths and residuals of linear networks are sums of.
+  std::vector<ModeColumn> mode_table() const override {
+    const EquilibriumProblem& p = *problem_;
+    if (!p.phi.linear())
+      throw std::invalid_argument("network.activation: the traces (1/n) tr W^i W'^j are listed of linear networks");
+    std::vector<ModeColumn> out{
+        {"i", "1", "power of W", {}},
+        {"j", "1", "power of W'", {}},
+        {"trace", "1", "c_ij = (1/n) tr W^i W'^j, n -> infinity: |z_k|^2/|h|^2 is their sum below k", {}}};
+    const std::uint64_t last = p.depth.at.empty() ? 0 : std::min(p.depth.at.back(), longest_word);
+    for (std::uint64_t i = 0; i <= last; ++i)
+      for (std::uint64_t j = i; j <= last; ++j) {
+        out[0].value.push_back(static_cast<double>(i));
+        out[1].value.push_back(static_cast<double>(j));
+        out[2].value.push_back(iteration_word(p.family, p.g, i, j));
+      }
     return out;
   }
 
@@ -440,6 +461,9 @@ class EquilibriumExperiment final : public Problem {
         {"length_map_at_width", finite_width_m1(p.family, p.g, n), "to O(1/n); m1 where that is over half of it"});
     out.push_back({"second_moment", m.m2, "m2 = (1/n) tr (GG')^2, G = (I - W)^-1"});
     out.push_back({"kurtosis", m.kurtosis(), "m2/m1^2 of the singular values: what families differ in"});
+    if (p.family.bi_invariant())
+      out.push_back({"free_cumulant", (p.family.kurtosis - 2) * std::pow(p.g, 4),
+                     "a2 = (1/n) tr (WW')^2 - 2 g^4, the fourth: what bi-invariant families differ in"});
     if (p.family.kind != FamilyKind::bi_invariant)
       out.push_back({"smallest_singular_value", std::sqrt(smallest_singular_value_squared(p.family, p.g)),
                      "of I - W, n -> infinity"});

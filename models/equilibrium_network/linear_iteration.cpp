@@ -130,6 +130,25 @@ double iteration_residual(const Family& family, double g, std::uint64_t k) {
   return numerics::squared_norm_in_order(power_of_weights(family.tau, g, k).coefficients);
 }
 
+double iteration_word(const Family& family, double g, std::uint64_t i, std::uint64_t j) {
+  if (i > j) return iteration_word(family, g, j, i);
+  if ((j - i) % 2 != 0) return 0;
+  if (g == 0 || j == 0) return j == 0 ? 1 : 0;
+  const double growth = log_growth(family.tau, g);
+  if (static_cast<double>(j) * growth > overflows) return infinity;
+  if (static_cast<double>(i + j) * growth < 2 * vanishes) return 0;
+  // W^i = sum A_l P_{i-2l}: terms of one degree meet.
+  const PowerOfWeights short_power = power_of_weights(family.tau, g, i),
+                       long_power = power_of_weights(family.tau, g, j);
+  double sum = 0;
+  for (std::size_t l = 0; l < short_power.coefficients.size(); ++l) {
+    const std::uint64_t other = short_power.first + l + (j - i) / 2;
+    if (other < long_power.first || other - long_power.first >= long_power.coefficients.size()) continue;
+    sum += short_power.coefficients[l] * long_power.coefficients[static_cast<std::size_t>(other - long_power.first)];
+  }
+  return sum;
+}
+
 double iteration_kernel(const Family& family, double g, std::uint64_t k) {
   const std::size_t size = static_cast<std::size_t>(k);
   // c_ij = sum_p a_ip a_jp, a_ip = g^p [x^(i-p)] G(x)^(p+1); then their sums over a < i, b < j.

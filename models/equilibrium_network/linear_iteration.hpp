@@ -18,6 +18,9 @@ std::vector<double> iteration_lengths(const Family& family, double g, std::span<
 /// c_kk = (1/n) tr W^k W'^k = |z_{k+1} - z_k|^2/|h|^2: how the iteration converges. At any g, and any k in O(sqrt k).
 double iteration_residual(const Family& family, double g, std::uint64_t k);
 
+/// c_ij = (1/n) tr W^i W'^j; 0 where i - j is odd. At any g, and any i and j in O(sqrt(i + j)).
+double iteration_word(const Family& family, double g, std::uint64_t i, std::uint64_t j);
+
 /// The tangent kernel, per |h|^2/n, of v.z_k/sqrt n over standard-normalised W:
 /// g^2 sum_ij c_(k-1-i)(k-1-j) sum_ab c_ab over 0 < i, j < k, a < i, b < j, which tends to g^2 m1^2. \param k  to longest_kernel at most
 double iteration_kernel(const Family& family, double g, std::uint64_t k);

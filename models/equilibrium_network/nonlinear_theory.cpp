@@ -50,10 +50,11 @@ double share_edge(const Family& family, double share) {
 }
 
 std::domain_error beyond_edge(const StateFunction& phi, double edge_at, double g) {
+  const int digits = std::abs(g - edge_at) < 1e-9 * g ? 17 : 10;  // so that they differ
   return std::domain_error(
       fmt::format("outside the stable phase: followed from small scales, the equilibrium of {} ends at the edge g = "
-                  "{:.10g}, before g = {:.10g}",
-                  phi.name, edge_at, g));
+                  "{:.{}g}, before g = {:.{}g}",
+                  phi.name, edge_at, digits, g, digits));
 }
 
 Equilibrium share_equilibrium(const Family& family, const StateFunction& phi, double share, double q_h, double g) {

@@ -114,6 +114,12 @@ class QuadraticProblem final : public AlignmentProblem {
     }
     return out;
   }
+  std::vector<Finding> stability() const override {
+    std::vector<Finding> out = AlignmentProblem::stability();
+    for (const auto& [name, value] : traces(*net_))
+      out.push_back({name, value, "limit of (1/d) tr of the word; W, S, M = (1/m) sum a^e w w', e = 0, 1, 2"});
+    return out;
+  }
   std::unique_ptr<Simulation> simulate() const override {
     if (net_->label == LabelKind::moments)
       throw values_.error("labels", "moments are no law to draw from; take values, or the theory alone");

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "models/feature_alignment/free_words.hpp"
@@ -130,6 +130,37 @@ std::vector<double> draw_readouts(const QuadraticNet& net, std::size_t m, random
   return a;
 }
 
+/// Limits of traces of words in A, B, W, S and M.
+class Words {
+ public:
+  explicit Words(const QuadraticNet& net)
+      : population_(net.examples_ratio == 0 &&
+                    (net.label == LabelKind::goe_teacher || net.label == LabelKind::rank_one)),
+        of_one_rank_(population_ && net.label == LabelKind::rank_one),
+        labels_(label_moments(net)),
+        readouts_(readout_moments(net)) {}
+  /// Whether A is: it has no trace in the limit.
+  bool of_one_rank() const { return of_one_rank_; }
+
+  RatioPolynomial operator()(std::string_view word) const {
+    const auto data = [this](const std::string& letters) {
+      return population_ ? semicircular_word(letters) : label_word(letters, labels_);
+    };
+    std::vector<FreeFactor> factors;
+    std::string before;
+    for (const char letter : word)
+      if (const std::size_t e = std::string_view("WSM").find(letter); e != std::string_view::npos)
+        factors.push_back({e, ""});
+      else
+        (factors.empty() ? before : factors.back().after) += letter;
+    return factors.empty() ? data(before) : network_word(factors, readouts_, data);
+  }
+
+ private:
+  bool population_, of_one_rank_;
+  std::vector<double> labels_, readouts_;
+};
+
 }  // namespace
 
 std::vector<double> unit_moments(std::span<const double> moments) {
@@ -178,19 +209,24 @@ std::vector<double> readout_moments(const QuadraticNet& net) {
 
 StartAlignment limit(const QuadraticNet& net) {
   const double c_n = net.examples_ratio, c_m = net.width_ratio;
-  const bool population = c_n == 0 && (net.label == LabelKind::goe_teacher || net.label == LabelKind::rank_one);
-  const std::vector<double> y = label_moments(net), a = readout_moments(net);
-  const std::function<RatioPolynomial(const std::string&)> word = [&](const std::string& letters) {
-    return population ? semicircular_word(letters) : label_word(letters, y);
-  };
-  const auto tau = [&](const std::vector<FreeFactor>& factors) { return network_word(factors, a, word); };
+  const Words words(net);
   StartAlignment out;
-  out.centred = population && net.label == LabelKind::rank_one
-                    ? 1
-                    : ratio_at(tau({{2, "AA"}, {2, "B"}, {2, "AA"}}), tau({{2, "AA"}, {2, "AA"}}),
-                               tau({{2, "B"}, {2, "AA"}, {2, "B"}, {2, "AA"}}), c_n, c_m);
-  out.uncentred = ratio_at(tau({{0, ""}, {1, "B"}, {1, ""}}), tau({{0, ""}, {0, ""}}),
-                           tau({{1, "B"}, {1, ""}, {1, "B"}, {1, ""}}), c_n, c_m);
+  out.centred = words.of_one_rank() ? 1 : ratio_at(words("MAAMBMAA"), words("MAAMAA"), words("MBMAAMBMAA"), c_n, c_m);
+  out.uncentred = ratio_at(words("WSBS"), words("WW"), words("SBSSBS"), c_n, c_m);
+  return out;
+}
+
+std::vector<std::pair<std::string, double>> traces(const QuadraticNet& net) {
+  const Words words(net);
+  std::vector<std::pair<std::string, double>> out;
+  for (const char* word :
+       {"AA", "B", "AAB", "AAAA", "AAAAB", "AABAAB", "MAAMBMAA", "MAAMAA", "MBMAAMBMAA", "WSBS", "WW", "SBSSBS"}) {
+    if (words.of_one_rank() && std::string_view(word).find('A') != std::string_view::npos) continue;
+    double sum = 0;
+    for (const auto& [powers, coefficient] : words(word))
+      sum += coefficient * std::pow(net.examples_ratio, powers.first) * std::pow(net.width_ratio, powers.second);
+    out.emplace_back(std::string("tau_") + word, sum);
+  }
   return out;
 }
 

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "models/feature_alignment/correlation.hpp"
@@ -41,6 +43,9 @@ std::vector<double> readout_moments(const QuadraticNet& net);
 
 /// d, N, m -> infinity.
 StartAlignment limit(const QuadraticNet& net);
+/// The traces that it consists of, d, N, m -> infinity, by their words: `tau_AAB` is (1/d) tr A A B, with the moments A of
+/// labels and B of inputs, and W, S, M = (1/m) sum a^e w w' for e = 0, 1, 2; y and a in units of their mean square.
+std::vector<std::pair<std::string, double>> traces(const QuadraticNet& net);
 /// One draw of data, weights and readouts. \throws std::domain_error where a correlation is not defined.
 StartAlignment draw(const QuadraticNet& net, Correlation kind, std::uint64_t seed, std::uint64_t index);
 

@@ -34,6 +34,9 @@ using settings::Values;
 /// Degrees whose remaining power has an observable.
 constexpr std::size_t shown_degrees = 9;
 
+/// Coefficients of the kernel's own series in the table of modes.
+constexpr std::size_t listed_coefficients = 257;
+
 /// Of the target's power, what a simulation may miss and still be judged.
 constexpr double max_rare_share = 0.01;
 
@@ -63,6 +66,8 @@ struct Setting : RegressionSetting {
 
 /// Of ridge/(n kappa), for a claim about training errors on a sphere of fewer dimensions than that.
 constexpr double least_ridge_share = 0.1, many_dimensions = 10;
+/// Of the theory's training error of one sample, relative.
+constexpr double largest_change_of_one = 0.1;
 
 enum class DataKind { sphere, features, images, file };
 struct DataWords {
@@ -143,6 +148,7 @@ class KernelRegression final : public Problem {
       limit_overfitting(out, out.columns[3].value, largest);
       if (setting_->ridge > 0 && setting_->dimension < many_dimensions) limit_training(out);
       limit_constant(out, of_constant, std::array<std::string_view, 2>{"excess_mse", "train_mse"});
+      if (setting_->ridge > 0) limit_single_sample(out);
     }
     begin_later(out, std::array<std::string_view, 2>{"train_mse", "kappa"});
     std::erase_if(out.columns, [&](const Column& c) {
@@ -190,12 +196,13 @@ class KernelRegression final : public Problem {
         {"unlearnable_power", levels.unlearnable_power(),
          "in levels of eigenvalue 0: the floor that no number of samples takes away"},
         {"power_beyond", levels.power_beyond, "beyond the levels that are followed: counted as not learned"},
-        {"kernel_trace", trace, "E K(x, x)"},
+        {"kernel_trace", setting_->population->trace().value_or(trace), "E K(x, x)"},
         {"tail_trace", levels.tail, "of it beyond the levels: acts as a ridge"},
         {"excess_mse", last.excess, fmt::format("at the last number of samples, {:g}", n)},
         {"kappa", last.kappa, "effective ridge there"},
         {"degrees_of_freedom", freedom, "sum m L there"},
         {"overfitting", last.overfitting, "E0 there"}};
+    if (levels.total_power() == 0) return out;  // of which there are no shares
     for (const double error : setting_->errors) {
       const double samples = theory.samples_for(error * levels.total_power());
       out.push_back({"samples_for_" + settings::text_of(error), samples,
@@ -210,12 +217,25 @@ class KernelRegression final : public Problem {
     const double kappa = point(static_cast<double>(setting_->time.steps)).kappa;
     ModeColumn learned{"learned", "1", "L = lambda/(lambda + kappa) at the last number of samples", {}};
     for (const double lambda : levels.eigenvalue) learned.value.push_back(lambda > 0 ? lambda / (lambda + kappa) : 0);
-    return {{"degree", "1", "of the harmonics; of other inputs the number of the level", levels.degree},
-            {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
-            {"multiplicity", "1", "m, how many share it", levels.multiplicity},
-            {"target_power", "label^2", "v^2 of the whole level", levels.power},
-            std::move(learned),
-            {"unlearned_power", "label^2", "(1 - L)^2 v^2", theory.remaining(kappa)}};
+    std::vector<ModeColumn> out = {
+        {"degree", "1", "of the harmonics; of other inputs the number of the level", levels.degree},
+        {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
+        {"multiplicity", "1", "m, how many share it", levels.multiplicity},
+        {"target_power", "label^2", "v^2 of the whole level", levels.power},
+        std::move(learned),
+        {"unlearned_power", "label^2", "(1 - L)^2 v^2", theory.remaining(kappa)}};
+    if (std::vector<double> b = setting_->population->taylor(listed_coefficients); !b.empty()) {
+      ModeColumn coefficient{
+          "coefficient",
+          "kernel",
+          fmt::format("b_k of the kernel as sum b_k rho^k; listed below degree {}, beyond it nan", listed_coefficients),
+          {}};
+      for (const double k : levels.degree)
+        coefficient.value.push_back(k < static_cast<double>(listed_coefficients) ? b[static_cast<std::size_t>(k)]
+                                                                                 : nan);
+      out.push_back(std::move(coefficient));
+    }
+    return out;
   }
 
   std::vector<std::string> warnings() const override {
@@ -253,6 +273,22 @@ class KernelRegression final : public Problem {
                     "training errors, "
                     "more than the theory's in few dimensions, are shown, not judged",
                     out.steps[until - 1]));
+  }
+
+  /// One sample's residual is ridge/(ridge + K(x, x)) of its label, and K(x, x) is the same for all: the theory's features,
+  /// whose squares fluctuate, leave 1 + 3 sum m L^2 times that, to first order.
+  static void limit_single_sample(Trajectory& out) {
+    const auto single = std::ranges::find(out.steps, 1.0);
+    if (single == out.steps.end() || out.valid_until == 0) return;
+    const auto at = static_cast<std::size_t>(single - out.steps.begin());
+    if (3 * (1 - 1 / out.columns[3].value[at]) <= largest_change_of_one) return;
+    Column& train = out.columns[1];
+    if (train.valid_from > 1) return;
+    train.valid_from = at + 1 < out.steps.size() ? out.steps[at + 1] : infinity;
+    out.warnings.push_back(
+        "of 1 sample train_mse is shown, not judged: it is (ridge/(ridge + K(x, x)))^2 E y^2, and what the theory "
+        "says, "
+        "more");
   }
 
   const LearningCurve& curve() const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,13 @@ class Population {
   virtual ~Population() = default;
   /// What the theory needs.
   virtual ingredients::learning_curves::Levels levels() const = 0;
+  /// E K(x, x), where it is known beside the levels.
+  virtual std::optional<double> trace() const { return std::nullopt; }
+  /// b_0 .. b_{size-1} of a kernel that is sum b_k <x, x'>^k; empty for others.
+  virtual std::vector<double> taylor(std::size_t size) const {
+    static_cast<void>(size);
+    return {};
+  }
   /// Samples and test points of one replica, labels without noise.
   virtual ingredients::learning_curves::RidgeData draw(std::uint64_t seed, std::uint64_t replica, std::size_t samples,
                                                        std::size_t tests) const = 0;

@@ -47,6 +47,9 @@ class SpherePopulation final : public Population {
     return out;
   }
 
+  std::optional<double> trace() const override { return (*kernel_)(1); }
+  std::vector<double> taylor(std::size_t size) const override { return kernel_->taylor(size); }
+
   RidgeData draw(std::uint64_t seed, std::uint64_t replica, std::size_t samples, std::size_t tests) const override {
     random::Stream stream(seed, replica, 0, random::Purpose::data);
     const auto d = static_cast<std::size_t>(dimension_);

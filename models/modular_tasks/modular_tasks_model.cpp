@@ -200,12 +200,20 @@ class ModularTasks final : public Problem {
                                              levels.degree.begin());
     for (std::size_t i = 0; i < levels.degree.size(); ++i)
       group.value.push_back(static_cast<double>(std::min(i / degrees, codes)));
+    const auto& own = single_.levels();
+    ModeColumn alone{"own_eigenvalue", "kernel", "A_k, lambda of the same degree for a machine of one task", {}};
+    for (const double k : levels.degree) {
+      const auto at = std::ranges::find(own.degree, k);
+      alone.value.push_back(at == own.degree.end() ? nan
+                                                   : own.eigenvalue[static_cast<std::size_t>(at - own.degree.begin())]);
+    }
     return {std::move(group),
             {"degree", "1", "k of the harmonics in x", levels.degree},
             {"eigenvalue", "kernel", "lambda", levels.eigenvalue},
             {"multiplicity", "1", "m, how many share it", levels.multiplicity},
             {"target_power", "label^2", "v^2 of the whole level", levels.power},
-            {"unlearned_power", "label^2", "(1 - L)^2 v^2 at the last number of samples", mono_.remaining(kappa)}};
+            {"unlearned_power", "label^2", "(1 - L)^2 v^2 at the last number of samples", mono_.remaining(kappa)},
+            std::move(alone)};
   }
 
   std::vector<std::string> warnings() const override {

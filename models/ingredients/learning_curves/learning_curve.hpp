@@ -56,6 +56,7 @@ class LearningCurve {
   /// kernel's own excess falls there the listed levels do not tell.
   double samples_for(double excess) const;
   const Levels& levels() const { return levels_; }
+  double noise() const { return noise_; }
 
  private:
   double kappa(double n) const;

@@ -161,7 +161,9 @@ double change_by_constant(const LearningCurve& curve, const CurvePoint& point, d
   if (!(n > 0) || !(point.excess > 0) || !(levels.eigenvalue.front() > 0)) return 0;
   const double scale = levels.eigenvalue.front() + point.kappa, L = levels.eigenvalue.front() / scale,
                left = point.kappa / scale;
-  return 2 * L * L * point.overfitting / n * (point.overfitting * left * left * levels.power.front() / point.excess);
+  const double taken = L * L * point.overfitting / n;
+  return 2 * taken * (point.overfitting * left * left * levels.power.front() / point.excess) +
+         taken * taken * (1 + curve.noise() / point.excess);
 }
 
 void limit_constant(Trajectory& trajectory, std::span<const double> change, std::span<const std::string_view> columns) {
@@ -172,10 +174,10 @@ void limit_constant(Trajectory& trajectory, std::span<const double> change, std:
   for (Column& column : trajectory.columns)
     if (std::ranges::find(columns, column.observable.name) != columns.end())
       column.valid_from = std::max(column.valid_from, end < n.size() ? n[end] : infinity);
-  trajectory.warnings.push_back(fmt::format(
-      "up to {:g} samples {} is shown, not judged: the target's constant, the same at every sample, takes up "
-      "none of them, and the theory's random feature in its place changes this by more than a tenth",
-      n[end - 1], columns.front()));
+  trajectory.warnings.push_back(
+      fmt::format("up to {:g} samples {} is shown, not judged: a constant, the same at every sample, takes up "
+                  "none of them, and the theory's random feature in its place changes this by more than a tenth",
+                  n[end - 1], columns.front()));
 }
 
 std::string samples_text(double samples, const std::string& when_known) {

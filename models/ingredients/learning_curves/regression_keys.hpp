@@ -54,9 +54,10 @@ double largest_overfitting(const CurvePoint& point, double dimension);
 /// To be asked after all rows, with E0 and the largest that is claimed in each. Of what is left the claim is the last run of
 /// rows, or where there is none the first.
 void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitting, std::span<const double> largest);
-/// Relative change of the excess at n samples, to first order, by what the theory takes for a random feature and is none: the
+/// Relative change of the excess at n samples, in size, by what the theory takes for a random feature and is none: the
 /// constant, the first level, is the same at every sample and takes up none of them
-/// (docs/theory/networks-and-kernels.md, section 4.3): 2 L^2 E0/n times its share of the excess; 0 without samples.
+/// (docs/theory/networks-and-kernels.md, section 4.3): x = L^2 E0/n makes it 2 x times its share of the excess, and of
+/// all that the samples see as noise x^2; 0 without samples.
 double change_by_constant(const LearningCurve& curve, const CurvePoint& point, double n);
 /// To be asked last, with that change in each row: of `columns` the claim begins after the last row in which it is above a tenth.
 void limit_constant(Trajectory& trajectory, std::span<const double> change, std::span<const std::string_view> columns);

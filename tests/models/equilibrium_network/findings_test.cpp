@@ -86,6 +86,29 @@ TEST_CASE("equilibrium network: findings of linear networks are the moments of t
   CHECK(spun->solve().warnings.size() == 1);
 }
 
+TEST_CASE("equilibrium network: the fourth free cumulant, and traces of words whose sums are lengths") {
+  // (1/n) tr (WW')^2 is 2 g^4 of iid weights, g^4 of orthogonal ones.
+  CHECK(number(prepare(network("iid", "linear", "0.6"))->stability(), "free_cumulant") == 0);
+  CHECK(number(prepare(network("haar", "linear", "0.6"))->stability(), "free_cumulant") ==
+        Approx(-.1296).epsilon(1e-12));
+  CHECK(number(prepare(network("bi-invariant", "linear", "0.6") + "kurtosis = 3.5\n")->stability(), "free_cumulant") ==
+        Approx(1.5 * .1296).epsilon(1e-12));
+  CHECK(!there(prepare(network("goe", "linear", "0.3"))->stability(), "free_cumulant"));
+  // Of symmetric weights c_ij are Catalan's numbers, to the depth asked for and to 12 at most.
+  const double catalan[] = {1, 1, 2, 5, 14, 42};
+  const auto modes = prepare(network("goe", "linear", "0.3"))->mode_table();
+  REQUIRE(modes.size() == 3);
+  REQUIRE(modes[2].value.size() == 21);
+  for (std::size_t row = 0; row < 21; ++row) {
+    const auto power = static_cast<int>(modes[0].value[row] + modes[1].value[row]);
+    CHECK(modes[0].value[row] <= modes[1].value[row]);
+    CHECK(modes[2].value[row] == Approx(power % 2 == 0 ? catalan[power / 2] * std::pow(.3, power) : 0).epsilon(1e-12));
+  }
+  CHECK(prepare(network("goe", "linear", "0.3"), {"depth.at=[1000000]"})->mode_table()[2].value.size() == 91);
+  CHECK_THROWS_WITH_AS(prepare(network("iid", "tanh", "0.3"))->mode_table(), doctest::Contains("network.activation"),
+                       std::exception);
+}
+
 TEST_CASE("equilibrium network: findings of a ReLU network") {
   // c = 0, q = q_h/(1 - g^2/2) = 3, E z^2 = q/2, S = g^2/2.
   const std::string text = network("iid", "relu", "1.0") + "[input]\npower = 1.5\n";

@@ -86,6 +86,22 @@ TEST_CASE("lengths and residuals of the iteration are those of the generating fu
   }
 }
 
+TEST_CASE("traces of words are those of the generating function, of either order") {
+  for (const auto& point : {std::pair{0.0, 0.8}, {1.0, 0.4}, {-1.0, 1.3}, {0.5, 0.6}, {-0.7, 0.9}}) {
+    const double tau = point.first, g = point.second;
+    INFO("tau ", tau, " g ", g);
+    const std::size_t size = 40;
+    const auto c = literal_correlations(tau, g, size);
+    for (std::size_t i = 0; i < size; ++i)
+      for (std::size_t j = 0; j < size; ++j)
+        CHECK(iteration_word(elliptic(tau), g, i, j) == Approx(c[i][j]).epsilon(1e-11));
+  }
+  CHECK(iteration_word(elliptic(0.5), 0, 0, 0) == 1);
+  CHECK(iteration_word(elliptic(0.5), 0, 2, 2) == 0);
+  CHECK(iteration_word(elliptic(0.5), 1e-100, 4, 6) == 0);
+  CHECK(std::isinf(iteration_word(elliptic(-1), 1e100, 4, 4)));
+}
+
 TEST_CASE("recorded depths change nothing, and depth costs nothing once it has converged") {
   const std::array<std::uint64_t, 5> some{3, 4, 50, 1000, 1000000000};
   for (const double tau : {-1.0, -0.4, 0.0, 0.6, 1.0}) {

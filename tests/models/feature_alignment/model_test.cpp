@@ -34,7 +34,7 @@ std::string deep(const std::string& keys, const std::string& more = "") {
 TEST_CASE("alignment of the start: findings, predictions and their width") {
   const auto problem = prepare(quadratic("width_ratio = 2.0\nreadout = 'gaussian'\n"));
   const auto findings = problem->stability();
-  REQUIRE(findings.size() == 2);
+  REQUIRE(findings.size() == 14);
   CHECK(std::get<double>(findings[0].value) == Approx(0.8721).epsilon(1e-4));
   const auto claims = problem->predictions();
   REQUIRE(claims.size() == 2);

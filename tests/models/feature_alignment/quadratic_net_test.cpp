@@ -63,6 +63,41 @@ TEST_CASE("draws of quadratic nets approach their limit, of every law of labels 
   }
 }
 
+TEST_CASE("traces of words: polynomials in the ratios") {
+  const auto expect = [](const QuadraticNet& net, const std::vector<std::pair<std::string, double>>& values) {
+    const auto found = traces(net);
+    for (const auto& [name, value] : values) {
+      const auto at = std::ranges::find(found, "tau_" + name, &std::pair<std::string, double>::first);
+      REQUIRE_MESSAGE(at != found.end(), name);
+      CHECK_MESSAGE(at->second == Approx(value).epsilon(1e-13), name);
+    }
+  };
+  QuadraticNet net;  // fair signs
+  const double c = net.examples_ratio = 0.3, b = net.width_ratio = 0.7;
+  const double c2 = c * c, c3 = c2 * c, c4 = c3 * c, c5 = c4 * c;
+  expect(net, {{"AA", c},
+               {"B", 1},
+               {"AAB", c + c2},
+               {"AAAA", 2 * c2 + c3},
+               {"AAAAB", 2 * c2 + 4 * c3 + c4},
+               {"AABAAB", 2 * c2 + 8 * c3 + 7 * c4 + c5},
+               {"MAAMAA", 2 * c2 + c3 + b * c2},
+               {"WW", 1 + b}});
+  net.readout = ReadoutKind::ones;
+  net.examples_ratio = 0;
+  expect(net, {{"WSBS", 1 + 3 * b + b * b}, {"WW", 1 + b}, {"SBSSBS", 1 + 6 * b + 6 * b * b + b * b * b}});
+  net.readout = ReadoutKind::gaussian;
+  net.label = LabelKind::goe_teacher;
+  expect(net, {{"AAAA", 2},
+               {"MAAMAA", 2 + 3 * b},
+               {"MAAMBMAA", 2 + 12 * b + 15 * b * b},
+               {"MBMAAMBMAA", 2 + 24 * b + 87 * b * b + 105 * b * b * b}});
+  // A teacher of rank one has no trace.
+  net.label = LabelKind::rank_one;
+  CHECK(traces(net).size() == 4);
+  CHECK(limit(net).centred == 1);
+}
+
 TEST_CASE("a draw is the network's own gradient, example by example") {
   QuadraticNet net;
   net.dimension = 5;

@@ -109,6 +109,20 @@ TEST_CASE("penalty and floors are told; the model answers from 1 task to 1e9 and
     }
 }
 
+TEST_CASE("modes tell the eigenvalues of a machine of one task") {
+  // kap(u) = u^2 at u = (1 + t)/2 in space: (1 + 2 t + t^2)/4 = 1/3 P_0 + 1/2 P_1 + 1/6 P_2, over 2k + 1.
+  const auto modes =
+      problem(
+          "[data]\ndimension = 3\n[tasks]\ncount = 3\noverlap = 0.4\n[kernel]\nkind = 'taylor'\ncoefficients = "
+          "[0, 0, 1]\n[samples]\nmax = 30\n")
+          ->mode_table();
+  REQUIRE(modes.back().name == "own_eigenvalue");
+  const double own[] = {1. / 3, 1. / 6, 1. / 30};
+  for (std::size_t i = 0; i < modes.back().value.size(); ++i)
+    if (const double k = modes[1].value[i]; k < 3)
+      CHECK(modes.back().value[i] == Approx(own[static_cast<std::size_t>(k)]).epsilon(1e-12));
+}
+
 TEST_CASE("power beyond max_degree is warned of") {
   const auto warnings = problem(
                             "[data]\ndimension = 6\n[tasks]\ncount = 3\npowers = [0, 0.5, 0.25, 0.5]\n[kernel]\nkind = "

@@ -136,7 +136,9 @@ TEST_CASE("a constant, which is the same at every sample, is claimed where it ha
   point.kappa = 0.5;
   point.overfitting = 1.25;
   point.excess = 0.46875;
-  CHECK(change_by_constant(both, point, 5) == Approx(0.0625).epsilon(1e-14));
+  CHECK(change_by_constant(both, point, 5) == Approx(0.0625 + 0.0625 * 0.0625).epsilon(1e-14));
+  CHECK(change_by_constant(LearningCurve(levels, 0.01, 0.46875), point, 5) ==
+        Approx(0.0625 + 2 * 0.0625 * 0.0625).epsilon(1e-14));
   CHECK(change_by_constant(both, point, 0) == 0);
   // To first order it is what a level that takes up no sample changes: the same curve with n + L samples.
   for (const double n : {100.0, 200.0}) {
@@ -146,6 +148,16 @@ TEST_CASE("a constant, which is the same at every sample, is claimed where it ha
     const double L = 0.5 / (0.5 + here.kappa), there = constant.at(n + L).kappa;
     const double change = 2 * std::log((here.kappa / (0.5 + here.kappa)) / (there / (0.5 + there)));
     CHECK(change_by_constant(constant, here, n) == Approx(change).epsilon(0.02));
+  }
+  // A kernel of the constant alone: the labels' noise leaves a mean of variance 1/n, shrunk by n/(n + ridge), where the theory
+  // has E0 - 1.
+  levels.eigenvalue = {1, 0};
+  levels.power = {0, 0};
+  for (const double n : {10.0, 30.0, 300.0}) {
+    const LearningCurve alone(levels, 0.1, 2);
+    const CurvePoint here = alone.at(n);
+    const double exact = 2 * n / ((n + 0.1) * (n + 0.1));
+    CHECK(change_by_constant(alone, here, n) == Approx(here.excess / exact - 1).epsilon(3 / n));
   }
   levels.eigenvalue[0] = 0;
   CHECK(change_by_constant(LearningCurve(levels, 0.01, 0), point, 5) == 0);
@@ -163,7 +175,7 @@ TEST_CASE("a constant, which is the same at every sample, is claimed where it ha
   CHECK(limited({0, 0.11, 0}).columns[0].valid_from == 100);
   CHECK(limited({1, 1, 0.11}).columns[0].valid_from == infinity);
   CHECK(limited({0.11, 0, 0}).warnings.at(0) ==
-        "up to 1 samples excess_mse is shown, not judged: the target's constant, the same at every sample, takes up "
+        "up to 1 samples excess_mse is shown, not judged: a constant, the same at every sample, takes up "
         "none of "
         "them, and the theory's random feature in its place changes this by more than a tenth");
   Trajectory none = curve({1, 10, 100});

@@ -66,10 +66,11 @@ TEST_CASE("draws of quadratic nets approach their limit, of every law of labels 
 TEST_CASE("traces of words: polynomials in the ratios") {
   const auto expect = [](const QuadraticNet& net, const std::vector<std::pair<std::string, double>>& values) {
     const auto found = traces(net);
-    for (const auto& [name, value] : values) {
-      const auto at = std::ranges::find(found, "tau_" + name, &std::pair<std::string, double>::first);
-      REQUIRE_MESSAGE(at != found.end(), name);
-      CHECK_MESSAGE(at->second == Approx(value).epsilon(1e-13), name);
+    for (const auto& known : values) {
+      const auto at = std::ranges::find(found, "tau_" + known.first, &std::pair<std::string, double>::first);
+      CAPTURE(known.first);
+      REQUIRE(at != found.end());
+      CHECK(at->second == Approx(known.second).epsilon(1e-13));
     }
   };
   QuadraticNet net;  // fair signs

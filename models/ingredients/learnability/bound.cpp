@@ -105,8 +105,9 @@ class BoundReader {
                    high = number(f, i + 1, low, 1e300, false, "at least low"),
                    order = number(f, i + 2, 0, 1e4, true, "a whole number from 0 to 10000");
       if (direct)
-        return algebra_.opaque(inverse_power(
-            jet(f.arguments[0]), number(f, 1, 1e-300, 100, false, "a number > 0, at most 100"), low, high, order));
+        return algebra_.opaque(inverse_power(jet(f.arguments[0]),
+                                             number(f, 1, -1, 100, false, "a number from -1 (-1/2: the root) to 100"),
+                                             low, high, order));
       const double root = std::sqrt(2.0);
       const Jet each = product({0, root, root}, inverse_power({0, 6, 12}, 1.5, low, high, order));
       return algebra_.opaque(scaled(number(f, 0, 1e-300, 1e300, false, positive), each));
@@ -173,10 +174,11 @@ double inverse_power_remainder(double p, double low, double high, double order) 
   for (double l = 0; l < order + most_terms; ++l) {
     (l > order ? rest : head) += term;
     if (l > order && term <= 1e-17 * rest) return std::pow(middle, -p) * rest;
-    term *= (p + l) / (l + 1) * delta;
+    term *= std::abs(p + l) / (l + 1) * delta;
   }
-  // Too slow: the whole series is (1 - delta)^-p.
-  return std::pow(low, -p) - std::pow(middle, -p) * head;
+  // Too slow: the whole series is (1 - delta)^-p, of roots 2 less that.
+  return p > 0 ? std::pow(low, -p) - std::pow(middle, -p) * head
+               : std::pow(middle, -p) * (2 - head) - std::pow(low, -p);
 }
 
 std::vector<double> allocation(const std::vector<double>& weights, const std::vector<double>& zeta, double delta) {

@@ -35,7 +35,7 @@ struct Bound {
 /// \throws std::invalid_argument for functions that are not analytic at the origin, or arguments out of range.
 Bound bound(const Formula& formula);
 
-/// D0^-p sum_{l > order} |binom(-p, l)| delta^l, D0 and delta the middle and the half width over the middle.
+/// D0^-p sum_{l > order} |binom(-p, l)| delta^l, D0 and delta the middle and the half width over the middle; p >= -1.
 double inverse_power_remainder(double p, double low, double high, double order);
 
 /// Shares n_i/n of samples over strata of weights D_i: n_i ~ (D_i sqrt(zeta_i + log(c/delta)))^(2/3), c strata.

@@ -194,6 +194,15 @@ TEST_CASE("task families: clusters, trees, parity, aggregation, forces") {
     CHECK(std::abs(std::pow(D, -1.5) - std::pow(0.4, -1.5) * sum) <=
           inverse_power_remainder(1.5, 0.2, 0.6, 4) * (1 + 1e-12));
   }
+  // A distance, the root of distance2: sqrt D0 (1 + w/2 - w^2/8) at w~ = 1 + 6 y^2/D0, its constants added with their signs.
+  const Bound distance = of("inverse_power(distance2(3), -0.5, 0.2, 0.6, 2)");
+  CHECK(distance.one == Approx(std::sqrt(.4) * (.375 + 15. / 2 + 255. / 8)));
+  CHECK(distance.slope == Approx(std::sqrt(.4) * (30. / 2 + 2 * 16 * 30. / 8)));
+  // All terms but the first are of one sign at the lower end: what is left is the error there.
+  CHECK(inverse_power_remainder(-0.5, 0.2, 0.6, 2) ==
+        Approx(std::sqrt(.4) * (1 - .5 / 2 - .25 / 8) - std::sqrt(.2)).epsilon(1e-12));
+  CHECK(inverse_power_remainder(-0.5, 0, 1, 0) == Approx(std::sqrt(.5)).epsilon(1e-3));
+  CHECK(inverse_power_remainder(-1, 0.2, 0.6, 1) == 0);
 }
 
 TEST_CASE("remainders of ranges so wide that the series crawls are what the lower end leaves") {

@@ -96,8 +96,7 @@ TEST_CASE("beyond S = 1 there is no equilibrium, however the scale is reached") 
     CHECK_THROWS_WITH_AS(equilibrium(goe, phi, 0.5, g), doctest::Contains("the edge g = 0.9585999"), std::domain_error);
   // Next to the edge the message has the digits that differ.
   CHECK_THROWS_WITH_AS(equilibrium(family_of(FamilyKind::iid, 0, 2), state_function("relu"), 1, 1.4142135623731),
-                       doctest::Contains("9, before g = 1.4142135623731"),
-                       std::domain_error);
+                       doctest::Contains("9, before g = 1.4142135623731"), std::domain_error);
   const Equilibrium near = equilibrium(goe, phi, 0.5, 0.9585);
   CHECK(near.stability < 1);
   CHECK(near.rate < 1);

@@ -488,6 +488,9 @@ std::unique_ptr<Problem> build_neuron(const Experiment& experiment, std::span<co
   if (p->teacher.empty() || !(norm(p->teacher) > 0)) throw data.error("teacher", "must not be 0");
   if (p->start.size() != p->teacher.size())
     throw values.error("start", fmt::format("needs one number per number of data.teacher: {}", p->teacher.size()));
+  constexpr double longest = 1e60;  // curvatures fall as its powers and must stay numbers
+  if (!(norm(p->teacher) <= longest)) throw data.error("teacher", fmt::format("must be no longer than {:g}", longest));
+  if (!(norm(p->start) <= longest)) throw values.error("start", fmt::format("must be no longer than {:g}", longest));
   constexpr NeuronKind kinds[] = {NeuronKind::erf, NeuronKind::relu, NeuronKind::beta_gelu, NeuronKind::beta_gelu};
   p->kind = neuron.distributional ? NeuronKind::relu_true : kinds[neuron.activation];
   p->beta = neuron.beta;

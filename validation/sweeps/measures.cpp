@@ -99,8 +99,7 @@ FormulaWindow::FormulaWindow(const MeasureTable& table)
 
 void require_step(const MeasureTable& table, const std::string& key, const settings::Expression& step) {
   const double value = step(std::vector<double>(step.variables().size(), std::numeric_limits<double>::quiet_NaN()));
-  if (value < 0)
-    throw table.values.error(key, fmt::format("must be a step, >= 0, got {}", settings::text_of(value)));
+  if (value < 0) throw table.values.error(key, fmt::format("must be a step, >= 0, got {}", settings::text_of(value)));
 }
 
 std::pair<double, double> FormulaWindow::ends(std::span<const double> names) const {

@@ -412,6 +412,10 @@ TEST_CASE("a neuron's claims are read off the first and the last row; at w = 0 t
 TEST_CASE("bad input of a neuron is named") {
   CHECK(holds(error_of(experiment("", "", "[0.8]")), "start: needs one number per number of data.teacher: 5"));
   CHECK(holds(error_of(experiment("", "", "[0, 0, 0, 0, 0]", "[0, 0, 0, 0, 0]")), "teacher: must not be 0"));
+  CHECK(holds(error_of(experiment("", "", "[0, 2e60, 0, 0, 0]")), "neuron.start: must be no longer than 1e+60"));
+  CHECK(holds(error_of(experiment("", "", "[1, 0, 0, 0, 0]", "[1e200, 0, 0, 0, 0]")),
+              "data.teacher: must be no longer than 1e+60"));
+  CHECK(finding(experiment("", "", "[1e59, 0, 0, 0, 0]"), "sharpness") > 0);
   CHECK(holds(error_of(experiment("activation = 'relu'\n", "", "[0, 0, 0, 0, 0]")), "no gradient there"));
   CHECK(holds(error_of(experiment("activation = 'erf'\nbeta = 2\n")), "beta"));
   CHECK(holds(error_of(experiment("activation = 'erf'\ndistributional = true\n")), "distributional"));

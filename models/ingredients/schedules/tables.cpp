@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -80,9 +81,16 @@ bool take_names_off(settings::DelimitedText& table, const std::string& column) {
     return true;
   }
   if (table.lines.size() < 2) return false;
-  for (std::size_t i = 0; i < table.lines.size(); ++i)
-    if (table.lines[i].cells.size() != 2 || table.lines[i].cells.front() != std::to_string(i)) return false;
-  throw settings::Error("holds a first column that counts 0, 1, 2, ...; keep the one of the multipliers");
+  // Two columns as NumPy writes them, 0.000e+00 and on, or with gaps between the steps.
+  double before = -1;
+  for (const settings::DelimitedLine& line : table.lines) {
+    const auto step = line.cells.size() == 2 ? table.number(line.cells.front()) : std::nullopt;
+    if (!step || !(*step > before) || *step != std::floor(*step)) return false;
+    before = *step;
+  }
+  throw settings::Error(
+      "holds a first column that counts up as steps do; keep the one of the multipliers, or write one multiplier a "
+      "line");
 }
 
 /// Numbers separated by commas, semicolons, white space or line ends; from # to the end of a line is a comment.

@@ -60,8 +60,11 @@ TEST_CASE("tables: one entry a step, or fewer spread over the horizon") {
   CHECK(entries("# a search's result\nstep,rate,h\n0,1,7\n1,0.5,7\n2,0,7\n", 3) == expected);
   CHECK_THROWS_WITH_AS(entries("step,rate,h\n0,1,7\n1\n", 3), doctest::Contains("line 3: has no rate"),
                        settings::Error);
-  CHECK_THROWS_WITH_AS(entries("0,1\n1,0.5\n2,0\n", 3), doctest::Contains("a first column that counts"),
-                       settings::Error);
+  for (const char* steps : {"0,1\n1,0.5\n2,0\n", "0.0e+00 1.0e+00\n1.0e+00 5.0e-01\n", "0\t1\n10\t.5\n50\t.1\n"})
+    CHECK_THROWS_WITH_AS(entries(steps, 3), doctest::Contains("a first column that counts up as steps do"),
+                         settings::Error);
+  // Multipliers that stand two a line.
+  CHECK(entries("1 0.5\n0.5 0\n", 4) == std::vector<double>{1, 0.5, 0.5, 0});
   for (const std::string text : {"0,9\n0,5\n0,1\n", "rate\n1,0\n0,5\n", "1,05\n1,0\n", "0,5\n"}) {
     CAPTURE(text);
     CHECK_THROWS_WITH_AS(entries(text, 6), doctest::Contains("write decimal points"), settings::Error);

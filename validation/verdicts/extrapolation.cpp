@@ -303,7 +303,12 @@ void set_dimension(settings::Table& experiment, const models::DimensionKey& dime
       throw experiment.table_or_empty("verdict").error(
           "dimensions", fmt::format("{} goes in proportion to {}.{} and must stay whole, but at {} it would be {:.6g}",
                                     name, dimension.section, dimension.key, d, scaled));
-    experiment.make_table(section).set(key, static_cast<std::int64_t>(std::llround(scaled)));
+    constexpr double exact = 9007199254740992;  // 2^53
+    settings::Table& scaled_section = experiment.make_table(section);
+    if (std::abs(scaled) <= exact)
+      scaled_section.set(key, static_cast<std::int64_t>(std::llround(scaled)));
+    else
+      scaled_section.set(key, scaled);
   }
 }
 
@@ -325,9 +330,11 @@ std::optional<ExtrapolationOptions> read_extrapolation(const settings::Table& ex
   if (d.size() < fewest_levels)
     throw section.error("dimensions",
                         fmt::format("at least {} are needed to see the decay, got {}", fewest_levels, d.size()));
+  constexpr double largest = 1e15;
   for (const double x : d)
-    if (x != std::floor(x))
-      throw section.error("dimensions", fmt::format("are whole numbers, got {}", settings::text_of(x)));
+    if (x != std::floor(x) || x > largest)
+      throw section.error("dimensions",
+                          fmt::format("are whole numbers up to {:g}, got {}", largest, settings::text_of(x)));
   if (verdict.gap_exponent) options.exponents = {*verdict.gap_exponent};
   const settings::Table scaling = section.table_or_empty("scaling");
   for (const auto& name : scaling.keys()) {

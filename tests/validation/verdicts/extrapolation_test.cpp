@@ -434,6 +434,7 @@ TEST_CASE("bad input for the extrapolation") {
   CHECK(holds(read("dimensions = [10, 20]"), "at least 3"));
   CHECK(holds(read("dimensions = [10, 20, 20]"), "twice"));
   CHECK(holds(read("dimensions = [10, 20, 30.5]"), "whole"));
+  CHECK(holds(read("dimensions = [10, 20, 1e300]"), "verdict.dimensions: are whole numbers up to 1e+15, got 1e+300"));
   CHECK(holds(read("dimensions = [10, 20, 0]"), ">= 1"));
   CHECK(holds(read("gap_exponent = 1.0"), "dimensions"));
   CHECK(holds(read("scaling.time.steps = 1"), "dimensions"));

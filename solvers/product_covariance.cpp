@@ -122,7 +122,7 @@ ProductCovariance::Noise ProductCovariance::noise_of(std::vector<std::vector<dou
       auto& sum = noise.with[c * sources + w];
       for (std::size_t i = 0; i < R * R; ++i) sum[i] = sigma2 * second_[c][i] + fourth_[c][i * R * R + ww];
       for (std::size_t d = 0; d < n; ++d)
-        if (const double many = others(d, c); many > 0)
+        if (const double many = others(d, c); many != 0)
           for (std::size_t i = 0; i < R * R; ++i) sum[i] += many * pair(c, d)[i * R * R + ww];
     }
     for (std::size_t v = 0; v < sources; ++v) {
@@ -208,7 +208,7 @@ std::vector<double> ProductCovariance::pair_after(const Noise& noise, std::size_
   };
   const auto &Fa = fourth_[a], &Fb = fourth_[b], &X = pair(a, b);
   std::vector<double> out = of_state(X, 4, r, R);
-  if (a == b && others(b, a) <= 0) return out;  // there are no two of them
+  if (a == b && others(b, a) == 0) return out;  // there are no two of them
   // The places of a source: both of the first coordinate, both of the second, or one of each.
   std::vector<double> first(sources * r * r), last(sources * r * r), mixed(sources * r * r);
   for (std::size_t w = 0; w < sources; ++w) {
@@ -306,7 +306,7 @@ double ProductCovariance::variance(const GramForm& form) const {
   for (std::size_t a = 0; a < n; ++a) {
     square += problem_.multiplicity[a] * weight(a) * weight(a) * twice(fourth_[a]);
     for (std::size_t b = 0; b < n; ++b)
-      if (const double many = problem_.multiplicity[a] * others(b, a); many > 0)
+      if (const double many = problem_.multiplicity[a] * others(b, a); many != 0)
         square += many * weight(a) * weight(b) * twice(pair(a, b));
   }
   const double mean = this->mean(form), variance = square - mean * mean;

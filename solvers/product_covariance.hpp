@@ -15,7 +15,8 @@ struct InputMoments {
 };
 
 /// The moments of the coordinates z_i of single modes: E z z', E z z z z, and E z_i z_i z_j z_j of two of them. The start is
-/// spread evenly over each eigenspace. A spread below 1e-7 of the mean is rounding, and taken as 0.
+/// spread evenly over each eigenspace. Multiplicities may be the weights of nodes, any positive numbers: sums over coordinates and
+/// over pairs of them are then those of the nodes. A spread below 1e-7 of the mean is rounding, and taken as 0.
 class ProductCovariance {
  public:
   /// \throws std::invalid_argument on inconsistent lengths.

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <iterator>
 #include <stdexcept>
+#include <utility>
 
 #include "models/framework/declared_model.hpp"
 #include "models/framework/scaling_law.hpp"
@@ -19,6 +20,7 @@
 #include "models/least_squares/linear_methods/simulation.hpp"
 #include "models/least_squares/linear_methods/stability.hpp"
 #include "models/least_squares/linear_methods/tuning.hpp"
+#include "models/least_squares/product_variance.hpp"
 #include "models/least_squares/rate_theory.hpp"
 #include "models/least_squares/scaling_form.hpp"
 #include "models/least_squares/sgd_modes.hpp"
@@ -99,11 +101,16 @@ class LeastSquaresProblem final : public Problem {
 
   Trajectory reference() const override {
     LeastSquaresTheory theory = theory_;
-    const double modes = static_cast<double>(problem_->spectrum.modes());
+    double modes = static_cast<double>(problem_->spectrum.modes());
     const bool known = is_plain_sgd(linear_) && !problem_->rate_rule && theory.method == TheoryMethod::recursion &&
                        unknown_variance(*problem_).empty();
     const bool gaussian = problem_->data.gaussian() && problem_->noise->gaussian();
-    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < (gaussian ? 4e9 : 4e8) ||
+    if (known && !gaussian && static_cast<double>(problem_->time.steps) * modes * modes > most_pairs) {
+      spectra::Spectrum start = problem_->spectrum;
+      start.target_power = problem_->initial_power;
+      modes = static_cast<double>(modes_of_variance(std::move(start), problem_->data.gaussian()).modes());
+    }
+    const bool cheap = static_cast<double>(problem_->time.steps) * modes * modes < (gaussian ? 4e9 : most_pairs) ||
                        (gaussian && problem_->schedule->constant() && problem_->time.at.size() <= 60);
     const bool asked = theory.bands;
     theory.bands = known && (asked || cheap);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
+
+#include "spectra/compression.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -115,6 +118,25 @@ double ProductVariance::parameter_error_variance() const {
   std::vector<double> weight;
   for (const double lambda : problem_.modes.eigenvalue) weight.push_back(1 / lambda);
   return variance(weight);
+}
+
+double unlike_squares(const spectra::Spectrum& nodes, const spectra::Spectrum& start) {
+  const auto sum = [](const spectra::Spectrum& of, double by) {
+    double out = 0;
+    const double largest = *std::ranges::max_element(of.eigenvalue);
+    for (std::size_t a = 0; a < of.modes(); ++a)
+      out += of.target_power[a] * (of.target_power[a] / of.multiplicity[a]) * std::pow(of.eigenvalue[a] / largest, by);
+    return out;
+  };
+  double worst = 0;
+  for (const double by : {0.0, 2.0})
+    if (const double whole = sum(start, by); whole > 0) worst = std::max(worst, std::abs(sum(nodes, by) / whole - 1));
+  return worst;
+}
+
+spectra::Spectrum modes_of_variance(spectra::Spectrum start, bool gaussian_inputs) {
+  spectra::Spectrum nodes = spectra::compress(start, 1e-7).spectrum;
+  return gaussian_inputs || unlike_squares(nodes, start) <= alike_squares ? nodes : start;
 }
 
 }  // namespace edgewise::models::least_squares

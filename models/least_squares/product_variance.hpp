@@ -6,6 +6,7 @@
 
 #include "models/ingredients/data_draw.hpp"
 #include "models/least_squares/risk_variance.hpp"
+#include "spectra/spectrum.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -37,5 +38,16 @@ class ProductVariance {
   ProductVarianceProblem problem_;
   std::vector<double> second_, fourth_, pairs_;
 };
+
+/// By how much nodes miss sums of squares of the single coordinates' powers, by eigenvalue and plain, at most: beside the
+/// smooth sums that nodes keep, those count where coordinates are not Gaussian. What nodes average over only lowers them.
+double unlike_squares(const spectra::Spectrum& nodes, const spectra::Spectrum& start);
+/// Accepted of that.
+inline constexpr double alike_squares = 1e-3;
+/// Pairs of modes times steps of bands that are taken as they are; beyond them nodes stand for the modes.
+inline constexpr double most_pairs = 4e8;
+/// The nodes that serve the variance in place of a spectrum with the powers of the start (error 1e-7 of the means); where none
+/// do, the spectrum.
+spectra::Spectrum modes_of_variance(spectra::Spectrum start, bool gaussian_inputs);
 
 }  // namespace edgewise::models::least_squares

@@ -381,8 +381,8 @@ void Solver::bands(Trajectory& out) const {
   // Quadratic cost in the number of modes: use nodes where that would be slow (error 1e-7 of the means).
   const double last = out.steps.back();
   double n = static_cast<double>(joint.modes());
-  if (gaussian && last * n * n > 4e8) {
-    joint = spectra::compress(joint, 1e-7).spectrum;
+  if (last * n * n > most_pairs) {
+    joint = modes_of_variance(std::move(joint), problem_.data.gaussian());
     n = static_cast<double>(joint.modes());
   }
   VarianceProblem variance_problem;

@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "models/least_squares/product_variance.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/whole.hpp"
 #include "settings/counted.hpp"
@@ -297,8 +298,16 @@ std::optional<std::string> add_linear_bands(Trajectory& out, const LinearProblem
   };
   const bool whole = affordable(problem.data->spectrum.modes());
   spectra::Spectrum nodes;
-  if (!whole && problem.data->data.gaussian() && affordable(1))
-    nodes = spectra::compress(with_start(problem), node_tolerance).spectrum;
+  if (!whole && affordable(1)) {
+    const spectra::Spectrum start = with_start(problem);
+    nodes = spectra::compress(start, node_tolerance).spectrum;
+    if (!problem.data->data.gaussian() && unlike_squares(nodes, start) > alike_squares)
+      return fmt::format(
+          "{} are too many, and nodes cannot stand for them: under data.law = \"{}\" the square of every mode's power "
+          "counts, and "
+          "powers of neighbours differ; ask for fewer steps, or a smaller dimension",
+          settings::counted(start.modes(), "mode"), problem.data->data.name());
+  }
   if (!whole && !(nodes.modes() > 0 && affordable(nodes.modes())))
     return fmt::format(
         "the covariances of {} over {} steps cost too much; ask for fewer steps{}, or a smaller dimension",

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <vector>
 
+#include "spectra/formulas.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise::models;
@@ -120,4 +121,25 @@ TEST_CASE("even moments of the input laws, by quadrature") {
   agrees(InputLaw::gaussian, 12, [](double z) { return std::exp(-z * z / 2) / std::sqrt(2 * M_PI); });
   agrees(InputLaw::laplace, 40, [](double z) { return std::exp(-std::sqrt(2.0) * z) / std::sqrt(2.0); });
   agrees(InputLaw::uniform, std::sqrt(3.0), [](double) { return 0.5 / std::sqrt(3.0); });
+}
+
+TEST_CASE("nodes stand for many modes, whose powers change smoothly") {
+  const auto run = [](const edgewise::spectra::Spectrum& s, int steps) {
+    // Laplace inputs and labels.
+    ProductVariance out({{s.eigenvalue, s.multiplicity, s.target_power, 2, 0.1}, {6, 90, 2520}, 0.06});
+    for (int k = 0; k < steps; ++k) out.step(0.05);
+    return out;
+  };
+  edgewise::spectra::Spectrum s = edgewise::spectra::power_law(300, 0.6, 0.4);
+  const edgewise::spectra::Spectrum nodes = modes_of_variance(s, false);
+  CHECK(nodes.modes() < 100);
+  for (const int steps : {1, 10, 60}) {
+    const ProductVariance all = run(s, steps), few = run(nodes, steps);
+    CHECK(few.excess_mse_variance() == Approx(all.excess_mse_variance()).epsilon(1e-6));
+    CHECK(few.parameter_error_variance() == Approx(all.parameter_error_variance()).epsilon(1e-6));
+  }
+  // Powers of neighbours that differ have larger squares than their average: of Gaussian inputs alone nothing counts them.
+  for (std::size_t a = 8; a < s.modes(); ++a) s.target_power[a] *= a % 2 == 0 ? 2 : 0;
+  CHECK(modes_of_variance(s, false).modes() == 300);
+  CHECK(modes_of_variance(s, true).modes() < 150);
 }

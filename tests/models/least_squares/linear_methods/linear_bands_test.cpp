@@ -497,6 +497,38 @@ TEST_CASE("the derivatives that correlations rest on are those of the mean by it
   }
 }
 
+TEST_CASE("nodes stand for many modes under inputs of any law") {
+  const auto banded = [](const spectra::Spectrum& s, models::ingredients::InputLaw law, double kurtosis, double share) {
+    auto data = data_of(s, 0.1, {0, 1, 4, 16});
+    data->data = {law, kurtosis};
+    const LinearProblem problem = problem_of(data, "momentum", "learning_rate = 0.02\nmomentum = 0.6\nbatch = 2");
+    models::Trajectory t = solve_linear(problem, LeastSquaresTheory{});
+    // Of the work that all modes take.
+    const auto why = add_linear_bands(t, problem, share * LinearVariance::work(problem, 16, 60));
+    return std::pair(t, why.value_or(""));
+  };
+  const spectra::Spectrum s = power_law(60, 0.6, 0.4);
+  for (const auto& [law, kurtosis] : {std::pair(models::ingredients::InputLaw::laplace, 3.0),
+                                      std::pair(models::ingredients::InputLaw::uniform, -1.2)}) {
+    const auto [whole, none] = banded(s, law, kurtosis, 1.1);
+    const auto [nodes, no] = banded(s, law, kurtosis, 0.9);
+    CHECK(none.empty());
+    CAPTURE(no);
+    REQUIRE(no.empty());
+    for (std::size_t c = 0; c < 3; ++c)
+      for (std::size_t i = 1; i < whole.steps.size(); ++i) {
+        const double exact = whole.columns[c].std[i];
+        CHECK(nodes.columns[c].std[i] != exact);
+        CHECK(nodes.columns[c].std[i] == Approx(exact).epsilon(1e-6));
+      }
+  }
+  // Powers of neighbours that differ have larger squares than their average.
+  spectra::Spectrum jagged = power_law(400, 0.6, 0.4);
+  for (std::size_t a = 8; a < jagged.modes(); ++a) jagged.target_power[a] *= a % 2 == 0 ? 2 : 0;
+  CHECK(banded(jagged, models::ingredients::InputLaw::laplace, 3.0, 0.9).second.find("powers of neighbours differ") !=
+        std::string::npos);
+}
+
 TEST_CASE("what has no bands says why") {
   auto data = data_of(power_law(5, 0.6, 0.4), 0.1, {0, 8});
   CHECK(LinearVariance::unknown(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5")).find("whole") !=

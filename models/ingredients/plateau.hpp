@@ -2,6 +2,7 @@
 /// \file
 /// What is read off whole runs that come to an edge of stability and are held there.
 #include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 #include <vector>
@@ -28,6 +29,15 @@ inline double tail_median(std::span<const double> step, std::span<const double> 
   for (std::size_t t = 0; t < step.size(); ++t)
     if (step[t] >= tail_begins * step.back()) tail.push_back(value[t]);
   return median(std::move(tail));
+}
+
+/// The same of a run that may oscillate with period two: the mean of the medians at even and at odd steps, where there are both.
+inline double tail_median_of_phases(std::span<const double> step, std::span<const double> value) {
+  std::vector<double> tail[2];
+  for (std::size_t t = 0; t < step.size(); ++t)
+    if (step[t] >= tail_begins * step.back()) tail[std::fmod(step[t], 2) != 0].push_back(value[t]);
+  if (tail[0].empty() || tail[1].empty()) return tail_median(step, value);
+  return 0.5 * (median(std::move(tail[0])) + median(std::move(tail[1])));
 }
 
 /// Whether a value came to the edge before the tail: it rose through it, below at a recorded step and above at a later one,

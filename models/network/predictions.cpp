@@ -49,6 +49,21 @@ Prediction plateau(const std::string& observable, double edge, bool tuned = fals
 /// medians left the interval in 38 of 156 settings drawn at random, below it in 4 of 350.
 constexpr double linear_range = 0.04;
 
+/// Whether a run oscillates along the leading eigenvector in the quarter of its steps before the last: the median curvature along the gradient
+/// is half the sharpness, or more. One that has passed the edge and does not yet has been quiet below it for long: it goes on beyond, to 2.2, until
+/// its oscillation has grown. One that has learned its examples stays where it is.
+bool oscillates(const RecordedReplica& run) {
+  const auto lambda = run.values("sharpness"), logit = run.values("logit_share"),
+             functional = run.values("functional_share");
+  std::vector<double> along;
+  for (std::size_t t = 0; t < run.steps.size(); ++t) {
+    if (run.steps[t] < 0.5 * run.steps.back() || run.steps[t] >= ingredients::tail_begins * run.steps.back()) continue;
+    const double share = (logit[t] + functional[t]) / lambda[t];
+    along.push_back(share > 0 ? share : 0);
+  }
+  return !along.empty() && ingredients::median(std::move(along)) >= 0.5;
+}
+
 /// By how much J changes, relatively, along e (of length rho, or rho |g|) and along the oscillation |g|/lambda: the residual of
 /// second order over GGN e, which grows as the length. Of the half of the run before its last quarter; 0 where nothing moves.
 double change_of_jacobian(const RecordedReplica& run, const UpdateRule& rule) {
@@ -90,11 +105,15 @@ Prediction full_batch(const NetworkProblem& problem) {
   out.runs = "came to 2 before the last quarter and did not diverge";
   out.low = 1.9;
   out.high = 2.15;
-  if (!problem.paths_known()) return out;
-  out.runs =
-      "came to 2 before the last quarter, did not diverge, and whose ascent and oscillation changed J by at most 4%";
-  out.statistic = [rule = problem.rule, of_any = std::move(out.statistic)](const RecordedReplica& run) {
-    return run.diverged || change_of_jacobian(run, rule) > linear_range ? std::nullopt : of_any(run);
+  if (problem.rule.base.adaptive) return out;
+  out.runs = "came to 2 before the last quarter, oscillated in the quarter before it and did not diverge";
+  if (problem.paths_known()) out.runs += ", and whose ascent and oscillation changed J by at most 4%";
+  out.statistic = [rule = problem.rule,
+                   paths = problem.paths_known()](const RecordedReplica& run) -> std::optional<double> {
+    const auto edge = run.values("edge");
+    if (run.diverged || !ingredients::came_to(run, edge, 2) || !oscillates(run)) return std::nullopt;
+    if (paths && change_of_jacobian(run, rule) > linear_range) return std::nullopt;
+    return ingredients::tail_median_of_phases(run.steps, edge);
   };
   return out;
 }

@@ -49,3 +49,12 @@ TEST_CASE("shares and medians of no steps are absent") {
   CHECK(edge_share({1, 3, 5}).median == 3);
   CHECK(edge_share({1, 3, 5, 1}).below == 0.5);
 }
+
+TEST_CASE("the tail of an oscillation is the mean of its phases, however many records each has") {
+  const std::vector<double> steps{0, 50, 76, 78, 79, 80, 83, 100};
+  // At even steps from 75 on 2.2, 2.18, 2.21 and 2.2: 2.2; at odd 1.8 and 1.9: 1.85.
+  CHECK(tail_median_of_phases(steps, std::vector<double>{9, 9, 2.2, 2.18, 1.8, 2.21, 1.9, 2.2}) ==
+        doctest::Approx(2.025).epsilon(1e-14));
+  // Of one phase its median.
+  CHECK(tail_median_of_phases(std::vector<double>{0, 76, 80, 100}, std::vector<double>{9, 1, 2, 4}) == 2);
+}

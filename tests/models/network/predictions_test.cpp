@@ -212,14 +212,22 @@ TEST_CASE("networks: bands, and what is read off a run") {
   CHECK(edge.nominal == 2);
   CHECK(edge.low == 1.9);
   CHECK(edge.high == 2.15);
-  const std::vector<std::string> names{"edge", "kernel_norm", "nme_trace", "ggn_trace"};
+  const std::vector<std::string> names{"edge",      "kernel_norm", "nme_trace",       "ggn_trace",
+                                       "sharpness", "logit_share", "functional_share"};
   models::RecordedReplica run;
   run.names = names;
   run.steps = {0, 40, 70, 75, 80, 90, 100};
-  // The median of the last quarter, from 75 on, of runs that have passed 2 before it.
+  // Of the last quarter, from 75 on, of runs that have passed 2 before it and oscillate between 50 and 75: the curvature along the gradient
+  // is half the sharpness or more. The mean of the medians at even and odd steps.
   run.rows = {
       {1, 2.5, 1.5, 1.7, 1.8, 2.2, 1.6}, {.1, .2, 1.3, .7, 1.2, .8, .9}, {0, 0, -3, 1, 0, 0, 0}, {1, 2, 6, 0, 1, 1, 1}};
+  run.rows.push_back(std::vector<double>(7, 4.0));
+  run.rows.push_back({0, 0, 2.5, 0, 0, 0, 0});
+  run.rows.push_back(std::vector<double>(7, -0.5));
   CHECK(*edge.statistic(run) == Approx((1.7 + 1.8) / 2));
+  run.rows[5][2] = 2.4;
+  CHECK(!edge.statistic(run));
+  run.rows[5][2] = 2.6;
   run.rows[0][1] = 1.9;
   CHECK(!edge.statistic(run));
   run.rows[0][3] = 2.5;  // too late
@@ -254,15 +262,13 @@ TEST_CASE(
     const auto problem = prepare(experiment(optimizer));
     const auto claims = problem->predictions();
     REQUIRE(claims.size() == 1);
-    const std::vector<std::string> names{"gradient_norm", "sharpness", "edge", "logit_share", "sam_residual_leading"};
+    const std::vector<std::string> names{"gradient_norm",        "sharpness",       "edge", "logit_share",
+                                         "sam_residual_leading", "functional_share"};
     models::RecordedReplica run;
     run.names = names;
     run.steps = {0, 100, 249, 250, 500, 749, 750, 1000};
-    run.rows = {std::vector<double>(8, 0.2),
-                std::vector<double>(8, 4.0),
-                {1, 2.1, 2, 2, 2, 2, 2, 2},
-                std::vector<double>(8, 3.0),
-                std::vector<double>(8, residual)};
+    run.rows = {std::vector<double>(8, 0.2), std::vector<double>(8, 4.0),      {1, 2.1, 2, 2, 2, 2, 2, 2},
+                std::vector<double>(8, 3.0), std::vector<double>(8, residual), std::vector<double>(8, 0.0)};
     for (const std::size_t t : {0, 1, 2, 6, 7}) run.rows[4][t] = outside;
     return claims[0].statistic(run);
   };

@@ -72,16 +72,23 @@ Matrix draw(const Family& family, std::size_t n, double g, std::uint64_t seed, s
     return w;
   }
   if (family.kind == FamilyKind::bi_invariant) {
-    // A projection on m dimensions between two uniform orthogonal matrices, |W|_F^2 = n g^2.
-    const auto m =
-        std::clamp<std::size_t>(static_cast<std::size_t>(std::lround(static_cast<double>(n) / family.kurtosis)), 1, n);
-    const Matrix u = uniform_orthogonal(n, stream);
+    // A projection on m dimensions between two uniform orthogonal matrices, |W|_F^2 = n g^2; where n/kurtosis is not whole one of
+    // its m squared singular values is less than the others, `less` and `others` of their mean n g^2/m.
+    const auto size = static_cast<double>(n);
+    const auto m = std::clamp<std::size_t>(static_cast<std::size_t>(std::ceil(size / family.kurtosis - 1e-9)), 1, n);
+    const auto rank = static_cast<double>(m);
+    const double spread = std::sqrt(std::max((rank * family.kurtosis / size - 1) * (rank - 1), 0.0));
+    Matrix u = uniform_orthogonal(n, stream);
+    if (spread > 1e-9) {
+      const double less = std::max(1 - spread, 0.0), others = 1 + spread / (rank - 1);
+      for (std::size_t j = 0; j < m; ++j)
+        for (double& x : u.column(j)) x *= std::sqrt(j == 0 ? less : others);
+    }
     stream.seek(2 * draw + 1);
     const Matrix v = uniform_orthogonal(n, stream);
     Matrix w(n, n);
-    linear_algebra::multiply(n, n, m, g * std::sqrt(static_cast<double>(n) / static_cast<double>(m)), u.data(), n,
-                             linear_algebra::Transposed::no, v.data(), n, linear_algebra::Transposed::yes, 0, w.data(),
-                             n);
+    linear_algebra::multiply(n, n, m, g * std::sqrt(size / rank), u.data(), n, linear_algebra::Transposed::no, v.data(),
+                             n, linear_algebra::Transposed::yes, 0, w.data(), n);
     return w;
   }
   const double scale = g / std::sqrt(static_cast<double>(n));

@@ -34,8 +34,8 @@ Family family_of(FamilyKind kind, double tau, double kurtosis);
 /// The radius of the spectrum of W at scale 1: g = R/this.
 double spectral_radius(const Family& family);
 
-/// Draw `replica` of `seed` at scale g. The bi-invariant family has singular values 0 and one other, in the share that
-/// gives its kurtosis. \param draw  numbers several matrices of one replica
+/// Draw `replica` of `seed` at scale g. The bi-invariant family has singular values 0 and one other (where
+/// n/kurtosis is not whole, one between the two), in the share that gives its kurtosis exactly. \param draw  numbers several matrices of one replica
 linear_algebra::Matrix draw(const Family& family, std::size_t n, double g, std::uint64_t seed, std::uint64_t replica,
                             std::uint64_t draw = 0);
 

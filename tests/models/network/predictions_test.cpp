@@ -212,8 +212,8 @@ TEST_CASE("networks: bands, and what is read off a run") {
   CHECK(edge.nominal == 2);
   CHECK(edge.low == 1.9);
   CHECK(edge.high == 2.15);
-  const std::vector<std::string> names{"edge",      "kernel_norm", "nme_trace",       "ggn_trace",
-                                       "sharpness", "logit_share", "functional_share"};
+  const std::vector<std::string> names{"edge",      "kernel_norm", "nme_trace",        "ggn_trace",
+                                       "sharpness", "logit_share", "functional_share", "loss"};
   models::RecordedReplica run;
   run.names = names;
   run.steps = {0, 40, 70, 75, 80, 90, 100};
@@ -224,9 +224,24 @@ TEST_CASE("networks: bands, and what is read off a run") {
   run.rows.push_back(std::vector<double>(7, 4.0));
   run.rows.push_back({0, 0, 2.5, 0, 0, 0, 0});
   run.rows.push_back(std::vector<double>(7, -0.5));
+  run.rows.push_back({4, 3, 2, 1, 1, 1, 1});
   CHECK(*edge.statistic(run) == Approx((1.7 + 1.8) / 2));
+  run.rows[7][2] = 3.9e-12;
+  CHECK(!edge.statistic(run));  // all is learned
+  run.rows[7][2] = 4.1e-12;
+  CHECK(edge.statistic(run));
   run.rows[5][2] = 2.4;
   CHECK(!edge.statistic(run));
+  // But for a burst that threw it back after it had risen through 2.
+  run.steps = {0, 25, 26, 75, 80, 90, 100};
+  CHECK(!edge.statistic(run));
+  run.steps = {0, 30, 40, 74, 80, 90, 100};
+  run.rows[0] = {1, 1.5, 2.5, 2.4, 1.8, 2.2, 1.6};
+  CHECK(*edge.statistic(run) == Approx(1.8));
+  run.rows[0][3] = 2.6;
+  CHECK(!edge.statistic(run));
+  run.steps = {0, 40, 70, 75, 80, 90, 100};
+  run.rows[0] = {1, 2.5, 1.5, 1.7, 1.8, 2.2, 1.6};
   run.rows[5][2] = 2.6;
   run.rows[0][1] = 1.9;
   CHECK(!edge.statistic(run));
@@ -262,13 +277,14 @@ TEST_CASE(
     const auto problem = prepare(experiment(optimizer));
     const auto claims = problem->predictions();
     REQUIRE(claims.size() == 1);
-    const std::vector<std::string> names{"gradient_norm",        "sharpness",       "edge", "logit_share",
-                                         "sam_residual_leading", "functional_share"};
+    const std::vector<std::string> names{"gradient_norm",        "sharpness",        "edge", "logit_share",
+                                         "sam_residual_leading", "functional_share", "loss"};
     models::RecordedReplica run;
     run.names = names;
     run.steps = {0, 100, 249, 250, 500, 749, 750, 1000};
     run.rows = {std::vector<double>(8, 0.2), std::vector<double>(8, 4.0),      {1, 2.1, 2, 2, 2, 2, 2, 2},
-                std::vector<double>(8, 3.0), std::vector<double>(8, residual), std::vector<double>(8, 0.0)};
+                std::vector<double>(8, 3.0), std::vector<double>(8, residual), std::vector<double>(8, 0.0),
+                std::vector<double>(8, 1.0)};
     for (const std::size_t t : {0, 1, 2, 6, 7}) run.rows[4][t] = outside;
     return claims[0].statistic(run);
   };

@@ -25,26 +25,35 @@ std::string problem(const std::string& model, const std::string& optimizer, doub
          "\nlearning_rate = " + edgewise::settings::text_of(rate) + "\n[time]\nsteps = 12\n" + more;
 }
 
+struct RateCase {
+  const char *model, *optimizer;
+  double rate;
+};
+
+const RateCase rate_cases[] = {{"sign-sgd", "kind = 'sign-late'\nbatch = 3", 0.02},
+                               {"sign-sgd", "kind = 'sign-early'", 0.02},
+                               {"residual-sgd", "kind = 'clip'\nthreshold = 1.5", 0.2},
+                               {"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nbatch = 2", 0.2},
+                               {"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nthreshold_rule = 'sqrt-risk'", 0.2},
+                               {"sign-sgd", "kind = 'ema-sign'\nema = 0.7\nbatch = 2", 0.02},
+                               {"sign-sgd", "kind = 'adam'\nbeta1 = 0.6\nbeta2 = 0.8\nbatch = 2", 0.02},
+                               {"sign-sgd", "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.99", 0.02}};
+
+/// Rates that fall to 0 along a line.
+std::vector<double> falling(double rate) {
+  std::vector<double> out;
+  for (int k = 0; k < 12; ++k) out.push_back(rate * (1 - k / 12.0));
+  return out;
+}
+
 }  // namespace
 
 TEST_CASE("value and gradient, signs and clipping") {
-  struct Case {
-    const char *model, *optimizer;
-    double rate;
-  };
-  for (const Case& c :
-       {Case{"sign-sgd", "kind = 'sign-late'\nbatch = 3", 0.02}, Case{"sign-sgd", "kind = 'sign-early'", 0.02},
-        Case{"residual-sgd", "kind = 'clip'\nthreshold = 1.5", 0.2},
-        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nbatch = 2", 0.2},
-        Case{"residual-sgd", "kind = 'huber'\nthreshold = 0.7\nthreshold_rule = 'sqrt-risk'", 0.2},
-        Case{"sign-sgd", "kind = 'ema-sign'\nema = 0.7\nbatch = 2", 0.02},
-        Case{"sign-sgd", "kind = 'adam'\nbeta1 = 0.6\nbeta2 = 0.8\nbatch = 2", 0.02},
-        Case{"sign-sgd", "kind = 'adam'\nbeta1 = 0\nbeta2 = 0.99", 0.02}}) {
+  for (const RateCase& c : rate_cases) {
     CAPTURE(c.optimizer);
     const auto J = prepare(problem(c.model, c.optimizer, c.rate))->rate_objective("");
     REQUIRE(J);
-    std::vector<double> rates;
-    for (int k = 0; k < 12; ++k) rates.push_back(c.rate * (1 - k / 12.0));
+    const std::vector<double> rates = falling(c.rate);
     const auto solved = prepare(problem(c.model, c.optimizer, c.rate, "[schedule]\nkind = 'linear'\n"))->solve();
     CHECK(J->value(rates) == Approx(edgewise::models::testing::column(solved, "excess_mse").back()).epsilon(1e-12));
     std::vector<double> slope(12);
@@ -59,11 +68,22 @@ TEST_CASE("value and gradient, signs and clipping") {
       const double difference = (8 * (at(h) - at(-h)) - (at(2 * h) - at(-2 * h))) / (12 * h);
       CHECK(slope[k] == Approx(difference).epsilon(1e-6).scale(1e-3 * std::abs(slope[0])));
     }
+  }
+}
+
+TEST_SUITE_BEGIN("slow");
+
+TEST_CASE("the best rates, signs and clipping") {
+  for (const RateCase& c : rate_cases) {
+    CAPTURE(c.optimizer);
+    const auto J = prepare(problem(c.model, c.optimizer, c.rate))->rate_objective("");
+    REQUIRE(J);
+    std::vector<double> slope(12);
     ingredients::ScheduleSearch search;
     search.starts = 2;
     const ingredients::Optimum best = ingredients::best_rates(*J, search, [] { return false; });
     CHECK(best.method == "L-BFGS");
-    CHECK(best.loss < J->value(rates));
+    CHECK(best.loss < J->value(falling(c.rate)));
     const bool remembers = std::string(c.optimizer).find("ema") != std::string::npos ||
                            std::string(c.optimizer).find("beta1 = 0.6") != std::string::npos;
     CHECK(J->facts().caution.empty() == !remembers);
@@ -71,6 +91,8 @@ TEST_CASE("value and gradient, signs and clipping") {
     for (std::size_t k = 0; k < 12; ++k) CHECK(std::abs(slope[k] * best.rates[k]) < 1e-5 * best.loss);
   }
 }
+
+TEST_SUITE_END();
 
 // Signs of means of 8 gradients begin where the theory holds up to the largest mode's optimum alone, and every rate is best
 // there: least losses of a grid over the shares of these bounds, by a program of its own (B = 8: a = 2 sqrt(8) t_8(0)/sqrt(P +

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "tests/approx.hpp"
+
 using namespace edgewise::models;
 using namespace edgewise::models::ingredients;
 
@@ -54,7 +56,7 @@ TEST_CASE("the tail of an oscillation is the mean of its phases, however many re
   const std::vector<double> steps{0, 50, 76, 78, 79, 80, 83, 100};
   // At even steps from 75 on 2.2, 2.18, 2.21 and 2.2: 2.2; at odd 1.8 and 1.9: 1.85.
   CHECK(tail_median_of_phases(steps, std::vector<double>{9, 9, 2.2, 2.18, 1.8, 2.21, 1.9, 2.2}) ==
-        doctest::Approx(2.025).epsilon(1e-14));
+        edgewise::tests::Approx(2.025).epsilon(1e-14));
   // Of one phase its median.
   CHECK(tail_median_of_phases(std::vector<double>{0, 76, 80, 100}, std::vector<double>{9, 1, 2, 4}) == 2);
 }

@@ -328,8 +328,8 @@ TEST_CASE("claims: the start exactly, the end at large batches alone") {
   // A long erf neuron is a step: GGN and NME are where |w.x| < 3; 10000 (6/(|w| sqrt(2 pi))) = 20 at |w| = 1197.
   const auto erf = [&](const char* length) {
     std::string out;
-    const std::string start = std::string("[") + length + ", 0, 0, 0, 0]";
-    for (const auto& p : prepare(experiment("activation = 'erf'\n", "batch = 5000\n", start))->predictions())
+    const std::string from = std::string("[") + length + ", 0, 0, 0, 0]";
+    for (const auto& p : prepare(experiment("activation = 'erf'\n", "batch = 5000\n", from))->predictions())
       out += p.name + " ";
     return out;
   };

@@ -447,3 +447,32 @@ TEST_CASE("small ranks are warned of, and what they do to coefficients on steep 
   CHECK(
       warned("min(m, n) = 4: the theory is of large matrices", "dimension = 4\nalpha = 0.2\nbeta = 0.5", 2, "signsgd"));
 }
+
+TEST_CASE("options: the noise of signs by the linear law, and outputs of a power law") {
+  const auto with = [](const std::string& data, const std::string& theory) {
+    return problem_of(
+        "[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0.7, 0.1]\nmultiplicities = [1, 2, 1]\ntarget_power = [0.9, "
+        "0.5, "
+        "0.04]\n[noise]\nvariance = 0.3\n[time]\nat = [1, 20]\n[optimizer]\nkind = 'signsgd'\nlearning_rate = 0.01\n"
+        "batch = 5\n[data]\noutputs = 3\n" +
+        data + "\n[theory]\n" + theory + "\n");
+  };
+  // Of a flat basis: (1 - 2/pi) + (2/pi) lambda/mean, for each of three outputs; the mean of the eigenvalues is 3.5/4.
+  const double pi = std::acos(-1.0);
+  const auto linear = with("", "sign_noise = 'linear'")->mode_table();
+  for (std::size_t a = 0; a < 3; ++a)
+    CHECK(models::testing::column(linear, "noise")[a] ==
+          Approx(3 * (1 - 2 / pi + 2 / pi * models::testing::column(linear, "eigenvalue")[a] / 0.875)).epsilon(1e-9));
+  const auto arcsine = with("", "sign_noise = 'arcsine'")->mode_table();
+  CHECK(std::abs(models::testing::column(arcsine, "noise")[0] / models::testing::column(linear, "noise")[0] - 1) >
+        0.02);
+  // k^(-2 alpha), k = 1, 2, 3.
+  const Trajectory law = with("output_alpha = 0.4", "coefficients = 'null'")->solve();
+  const Trajectory list =
+      with(fmt::format("output_eigenvalues = [1.0, {:.17g}, {:.17g}]", std::pow(2, -0.8), std::pow(3, -0.8)),
+           "coefficients = 'null'")
+          ->solve();
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(models::testing::column(law, "excess_mse")[k] ==
+          Approx(models::testing::column(list, "excess_mse")[k]).epsilon(1e-13));
+}

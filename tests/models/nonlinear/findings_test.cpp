@@ -77,6 +77,7 @@ TEST_CASE("signs on two correlated coordinates") {
   const double a = 2 / std::sqrt(pi) * (2 / std::sqrt(pi)) / std::sqrt(P + sigma2);
   CHECK(number(all, "drift") == Approx(a).epsilon(1e-12));
   CHECK(number(all, "noise") == 1);
+  CHECK(number(all, "eta_stable_step") == Approx(1 / (2 * a * number(all, "kappa_max"))).epsilon(1e-12));
   const double Q = Kv1 * Kv1 / std::sqrt(k1) + Kv2 * Kv2 / std::sqrt(k2);
   CHECK(number(all, "drift_power") == Approx(Q).epsilon(1e-12));
   CHECK(number(all, "greedy_learning_rate") == Approx(a * Q / (k1 + k2 + 2 * off * sign)).epsilon(1e-12));
@@ -202,6 +203,7 @@ TEST_CASE("clipping under Gaussian noise") {
   CHECK(number(all, "noise_trace") == Approx(square).epsilon(1e-14));
   CHECK(number(all, "norm_spread") == Approx(std::sqrt(2 * square) / trace).epsilon(1e-14));
   CHECK(number(all, "intrinsic_dimension") == Approx(1.5).epsilon(1e-14));
+  CHECK(number(all, "eta_stable_step") == Approx(1 / (2 * mu * 2)).epsilon(1e-12));
   const double Q = 4 * 0.25 + 0.25 * 1;
   CHECK(number(all, "drift_power") == Approx(Q).epsilon(1e-14));
   CHECK(number(all, "greedy_learning_rate") == Approx(mu * 2 * Q / (q * square)).epsilon(1e-11));
@@ -227,4 +229,38 @@ TEST_CASE("without noise SGD settles at 0 where it is stable") {
   const auto clip = found(problem(K, "huber", no_noise(), 1.1));
   CHECK(std::get<bool>(clip.at("stable").value));
   CHECK(number(clip, "steady_excess_mse") > 0);
+}
+
+TEST_CASE(
+    "where outliers are the rule, leaving out large residuals has several fixed points: the least and the largest") {
+  spectra::Spectrum s;
+  s.eigenvalue = {2, 0.5};
+  s.multiplicity = {1, 2};
+  s.target_power = {0.25, 1};
+  NonlinearProblem p = problem(diagonal_covariance(s), "reject", contaminated_noise(0.05, std::sqrt(10.0), 0.7), 0.4);
+  p.threshold = 0.3;
+  const auto all = found(p);
+  // 2 mu P = eta tr K q, where of normal residuals of variance V the part below h has the share m - 2 h f in mu, V times
+  // that in q; m their share, f their density at h.
+  const auto sides = [](double P) {
+    double mu = 0, q = 0;
+    for (const auto& [share, V] : {std::pair{0.3, P + 0.0025}, {0.7, P + 10}}) {
+      const double part = std::erf(0.3 / std::sqrt(2 * V)) - 0.6 * std::exp(-0.09 / 2 / V) / std::sqrt(2 * pi * V);
+      mu += share * part;
+      q += share * part * V;
+    }
+    return 2 * mu * P / (0.4 * 3 * q);
+  };
+  const double least = number(all, "steady_excess_mse"), largest = number(all, "largest_steady_excess_mse");
+  CHECK(sides(least) == Approx(1).epsilon(1e-8));
+  CHECK(sides(largest) == Approx(1).epsilon(1e-8));
+  // Between them the drift loses, and then wins once: three fixed points; none outside.
+  CHECK(least < 0.02);
+  CHECK(sides(0.1) > 1);
+  CHECK(sides(2) < 1);
+  CHECK(largest > 3);
+  for (const double far : {1.1, 2.0, 10.0, 1e4}) {
+    CHECK(sides(least / far) < 1);
+    CHECK(sides(largest * far) > 1);
+  }
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/nonlinear/adam.hpp"
@@ -67,6 +68,7 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
     const Trajectory t = of->solve();
     std::vector<double> M = power;
     std::size_t at = 0;
+    double last_rate = 0;  // of the step before
     for (int k = 0; k <= 5; ++k) {
       const double P = lambda[0] * M[0] + lambda[1] * M[1], V = P + sigma2;
       if (static_cast<double>(k) == t.steps[at]) {
@@ -74,6 +76,7 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
         // Laws of P are tabulated.
         CHECK(column(t, "excess_mse")[at] == Approx(P).epsilon(1e-8));
         CHECK(column(t, "risk")[at] == Approx(V / 2).epsilon(1e-8));
+        if (o.greedy) CHECK(column(t, "learning_rate")[at] == Approx(last_rate).epsilon(1e-8));
         ++at;
       }
       const Law law = huber(0.9, V);
@@ -82,6 +85,7 @@ TEST_CASE("Huber's steps by hand: factors, schedules, greedy rates, and the tabl
       // E chi^2 x x' = q K + c2 K v v' K, of which the pairs of a batch have mu^2 K v v' K.
       const double c = law.c2 / B + (1 - 1 / B) * law.mu * law.mu, cubes = 8 * M[0] + 0.125 * M[1];
       const double eta = o.greedy ? 0.8 * a * Q / (b * square + c * cubes) : 0.1 * (o.linear ? 1 - k / 5.0 : 1.0);
+      last_rate = eta;
       if (k == 0 && o.more.empty()) {
         const auto table = of->mode_table();
         const double settled = o.greedy ? std::nan("") : number(of->stability(), "steady_excess_mse");
@@ -668,4 +672,26 @@ TEST_CASE("what is said of steps of the SDE that are long") {
   };
   CHECK(sde(1.25));
   CHECK_FALSE(sde(0.8));
+}
+
+TEST_CASE("the error of the mean over paths of the SDE, by each path alone") {
+  for (const auto& [model, optimizer] :
+       {std::pair<const char*, const char*>{"residual-sgd", "kind = 'huber'\nthreshold = 0.9\nlearning_rate = 0.05"},
+        {"sign-sgd", "kind = 'sign-late'\nlearning_rate = 0.02"}}) {
+    const std::string kind = model;
+    CAPTURE(kind);
+    const auto of = [&, lines = std::string(optimizer)](const char* paths) {
+      return problem(kind, lines, std::string("[theory]\nmethod = 'sde'\ntime_step = 0.5\npaths = ") + paths)->solve();
+    };
+    const Trajectory two = of("2"), three = of("3");
+    CHECK(report(two, "sde_paths") == 2);
+    CHECK(report(three, "sde_paths") == 3);
+    CHECK(report(two, "sde_time_step") == Approx(0.5));
+    for (std::size_t i = 1; i < 4; ++i) {
+      // The squares of the distances from the mean are n (n - 1) sem^2; a third path adds 2/3 of its own from the first two.
+      const double mean2 = column(two, "excess_mse")[i], third = 3 * column(three, "excess_mse")[i] - 2 * mean2;
+      const double sem2 = column(two, "excess_mse_sde_sem")[i], sem3 = column(three, "excess_mse_sde_sem")[i];
+      CHECK(6 * sem3 * sem3 == Approx(2 * sem2 * sem2 + 2.0 / 3 * (third - mean2) * (third - mean2)).epsilon(1e-8));
+    }
+  }
 }

@@ -434,3 +434,48 @@ TEST_CASE("every key of a noise law reaches both models") {
   CHECK(found("sign-sgd", "law = 'cauchy'\nscale = 0.4", "phi") ==
         Approx(two_over_pi * std::exp(0.16) * std::erfc(0.4)).epsilon(1e-9));
 }
+
+TEST_CASE("options of spectra, rates and clocks reach both models") {
+  for (const char* model : {"residual-sgd", "sign-sgd"}) {
+    CAPTURE(model);
+    const auto solved = [&](const std::string& spectrum, const std::string& optimizer) {
+      return prepare("model = '" + std::string(model) + "'\n[spectrum]\nkind = 'power-law'\n" + spectrum +
+                     "\n[noise]\nvariance = 0.25\n[optimizer]\n" + optimizer + "\n[time]\nsteps = 37\npoints = 4\n")
+          ->solve();
+    };
+    // sum_j j^(-2 alpha - 2 beta), and tr K = sum_j j^(-2 alpha).
+    double power = 0, trace = 0;
+    for (double j = 1; j <= 30; ++j) {
+      power += std::pow(j, -1.4);
+      trace += std::pow(j, -0.6);
+    }
+    const std::string law = "dimension = 30\nalpha = 0.3\nbeta = 0.4";
+    const models::Trajectory plain = solved(law, "learning_rate = 0.003");
+    CHECK(plain.find("excess_mse")->value[0] == Approx(power).epsilon(1e-12));
+    CHECK(plain.steps.size() == 4);
+    CHECK(plain.steps.back() == 37);
+    CHECK(solved(law + "\nsignal = 1.7", "learning_rate = 0.003").find("excess_mse")->value[0] ==
+          Approx(1.7).epsilon(1e-12));
+    const models::Trajectory scaled = solved(law, fmt::format("gamma = {:.17g}", 0.003 * trace));
+    for (std::size_t k = 0; k < 4; ++k)
+      CHECK(scaled.find("excess_mse")->value[k] == Approx(plain.find("excess_mse")->value[k]).epsilon(1e-12));
+  }
+  // Two coordinates of variances 1 and 1/4 that correlate by 0.6: tr(K K_sigma) = 1 + 1/4 + 2 K_12 (2/pi) arcsin 0.6.
+  const auto found =
+      prepare(
+          "model = 'sign-sgd'\n[spectrum]\nkind = 'autoregressive'\ndimension = 2\nalpha = 1.0\n"
+          "correlation = 0.6\n[noise]\nvariance = 0.25\n[optimizer]\nlearning_rate = 0.003\n[time]\nsteps "
+          "= 5\n")
+          ->stability();
+  CHECK(std::get<double>(find(found, "noise_trace")->value) ==
+        Approx(1.25 + 2 * 0.3 * 2 / std::acos(-1.0) * std::asin(0.6)).epsilon(1e-12));
+}
+
+TEST_CASE("the rate of the step before is a multiple of the best one, under a greedy rule of signs") {
+  const auto problem =
+      prepare(experiment("sign-sgd", "learning_rate_rule = 'greedy'\nlearning_rate = 0.7\nbatch = 2", "at = [1, 2]\n"));
+  const models::Trajectory t = problem->solve();
+  CHECK(t.find("learning_rate")->value[0] == 0);
+  CHECK(t.find("learning_rate")->value[1] ==
+        Approx(0.7 * std::get<double>(find(problem->stability(), "greedy_learning_rate")->value)).epsilon(1e-7));
+}

@@ -508,6 +508,7 @@ TEST_CASE("at the optimum effects and modes say nothing of a drift without a lim
       CHECK(t.find(name)->valid_from == 1);
       CHECK(std::isfinite(t.find(name)->value[1]) == (optimizer.find("reject") == std::string::npos));  // never moves
     }
+    if (const models::Column* variance = t.find("variance_reduction")) CHECK(variance->valid_from == 1);
   }
   for (const std::string optimizer : {"kind = 'sign-late'", "kind = 'adam'\nfloor = 1e-6"}) {
     CAPTURE(optimizer);

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "models/muon/null_draws.hpp"
 #include "models/muon/phases.hpp"
@@ -186,6 +189,7 @@ TEST_CASE("predicted exponents and their windows under every protocol") {
     CHECK(words(findings, "limited_by") == row.limited_by);
     const bool local = std::string(row.protocol) == "local-equilibrium", svd = std::string(row.kind) == "signsvd";
     CHECK(there(findings, "conjecture") == local);
+    if (local) CHECK(flag(findings, "conjecture"));
     double from = 0, to = 0;
     if (std::string(row.protocol) == "adaptive") {
       double root = 0;
@@ -336,4 +340,49 @@ TEST_CASE("local slopes of unequal spacing: the derivative of a parabola in the 
   CHECK(slopes[0] == Approx(0.7 * 0.3 - 1).epsilon(1e-12));
   CHECK(slopes[3] == Approx(0.7 * 3.5 - 1).epsilon(1e-12));
   CHECK(std::isnan(local_slopes(std::vector{2.0}, std::vector{1.0})[0]));
+}
+
+TEST_CASE("findings and labels say where coefficients come from and how the rate is set; the rate's column does it") {
+  const auto of = [](const std::string& theory, const std::string& protocol) {
+    return testing::prepare(
+        "model = 'matrix-least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [2.0, 0.7, 0.1]\nmultiplicities = "
+        "[1, "
+        "2, 1]\ntarget_power = [0.9, 0.5, 0.04]\n[noise]\nvariance = 0.3\n[time]\nat = [1, 4]\n[data]\noutputs = 3\n"
+        "[schedule]\nkind = 'linear'\n[optimizer]\nkind = 'signsgd'\nbatch = 5\n" +
+        protocol + "\n[theory]\npowers = [1, 4]\n" + theory);
+  };
+  for (const auto& [theory, description] :
+       {std::pair<std::string, std::string>{"sign_noise = 'linear'", "signs in a flat basis, linearised noise"},
+        {"sign_noise = 'arcsine'", "signs in the Hadamard basis, exact arcsine noise"}}) {
+    const auto problem = of(theory, "learning_rate = 0.02");
+    const auto findings = problem->stability();
+    const Trajectory t = problem->solve();
+    CHECK(words(findings, "coefficients") == description);
+    CHECK(testing::label(t, "coefficients") == description);
+    CHECK(testing::label(t, "protocol") == words(findings, "protocol"));
+    // eta of the step that follows.
+    for (std::size_t k = 0; k < 3; ++k)
+      CHECK(column(t, "learning_rate")[k] == Approx(0.02 * (1 - t.steps[k] / 4)).scale(1).epsilon(1e-14));
+    CHECK(column(t, "power_1")[0] == Approx(0.9).epsilon(1e-14));
+    CHECK(column(t, "power_4")[0] == Approx(0.04).epsilon(1e-14));
+  }
+  const Trajectory t = of("", "protocol = 'adaptive'\ngamma = 0.05")->solve();
+  for (std::size_t k = 0; k < 3; ++k)
+    CHECK(column(t, "learning_rate")[k] ==
+          Approx(0.05 * (1 - t.steps[k] / 4) * std::sqrt(column(t, "excess_mse")[k] + 0.3)).scale(1).epsilon(1e-12));
+}
+
+TEST_CASE("one eigenvalue without noise grows by one factor a step, and diverges where it has passed 1e100") {
+  const auto at = [](const std::string& steps) {
+    return testing::prepare(
+               "model = 'matrix-least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 4\n[noise]\nlaw = 'none'\n"
+               "[data]\noutputs = 3\n[optimizer]\nkind = 'sgd'\nbatch = 5\nlearning_rate = 4\n[time]\nat = [" +
+               steps + "]\n")
+        ->solve();
+  };
+  const std::vector<double> P = column(at("1, 2"), "excess_mse");
+  CHECK(P[2] / P[1] == Approx(P[1] / P[0]).epsilon(1e-12));
+  const Trajectory t = at("1, 500");
+  REQUIRE(t.diverged_at);
+  CHECK(*t.diverged_at == std::floor(100 / std::log10(P[1] / P[0])) + 1);
 }

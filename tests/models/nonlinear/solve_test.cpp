@@ -515,6 +515,8 @@ TEST_CASE("at the optimum effects and modes say nothing of a drift without a lim
     const Trajectory t = at("sign-sgd", optimizer, points, "effects = true")->solve();
     CHECK(std::isnan(t.find("noise_compression")->value[0]));
     CHECK(std::isfinite(t.find("noise_compression")->value[1]));
+    for (const char* name : {"effective_learning_rate", "efficiency", "noise_compression"})
+      if (t.find(name)) CHECK(t.find(name)->valid_from == 1);
   }
 }
 

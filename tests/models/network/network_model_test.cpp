@@ -526,6 +526,25 @@ TEST_CASE("kernel norm and probed traces: of the Jacobian by differences, and of
   CHECK(row[column(*problem, "hessian_trace")] == Approx(ggn + nme).epsilon(1e-10));
 }
 
+TEST_CASE("the flat share: units times examples of large weights, where tanh'' is at most 1% of 4/(3 sqrt 3)") {
+  Plain plain;
+  plain.weights = 30;
+  plain.examples = 20;
+  const auto problem =
+      prepare(head + plain.text() + "[optimizer]\nlearning_rate = 0.001\n[monte_carlo]\ntraces = 'exact'\n");
+  Moved at(plain, 1);
+  double flat = 0;
+  for (std::size_t i = 0; i < 20; ++i)
+    for (std::size_t j = 0; j < 4; ++j) {
+      double s = at.theta[12 + j];
+      for (std::size_t k = 0; k < 3; ++k) s += at.theta[4 * k + j] * at.examples->inputs(k, i);
+      flat += 2 * std::abs(std::tanh(s)) * (1 - std::tanh(s) * std::tanh(s)) <= 0.04 / std::sqrt(27);
+    }
+  REQUIRE(flat > 4);
+  REQUIRE(flat < 76);
+  CHECK(run(*problem, 1, {0}).back()[column(*problem, "flat_share")] == Approx(flat / 80));
+}
+
 TEST_CASE("relu's kink as GELU has it: the neglected trace of one hidden layer") {
   Plain plain;
   plain.activation = "relu";

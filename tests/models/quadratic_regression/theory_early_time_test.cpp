@@ -200,6 +200,13 @@ TEST_CASE("eight outputs: every column and ratio by number, claimed from step 2 
     CHECK(seen("sharpening_second_" + std::to_string(k + 1)) ==
           Approx(along[2] - 2 * along[1] + along[0]).epsilon(1e-8));
   }
+  double mean[3], top_of[3];
+  for (std::size_t step = 0; step < 3; ++step) {
+    mean[step] = linear_algebra::trace(K[step]) / 8;
+    top_of[step] = linear_algebra::symmetric_eigenvalues(K[step]).back();
+  }
+  CHECK(seen("sharpening_second_ntk_mean") == Approx(mean[2] - 2 * mean[1] + mean[0]).epsilon(1e-8));
+  CHECK(seen("sharpening_second_ntk_max") == Approx(top_of[2] - 2 * top_of[1] + top_of[0]).epsilon(1e-8));
   CHECK(seen("sharpening_first_ntk_mean") ==
         Approx((linear_algebra::trace(K[1]) - linear_algebra::trace(K[0])) / 8).epsilon(1e-9));
 }

@@ -433,6 +433,85 @@ TEST_CASE("whole vectors, averages and distances: rules that know more than a ra
   }
 }
 
+TEST_CASE("every rate rule along a run is the rule alone, shown what it may see") {
+  using namespace models::ingredients;
+  const std::string adam = "beta1 = 0.7\nbeta2 = 0.9\nepsilon = 1e-3\n";
+  const std::string rules[] = {
+      "kind = 'adagrad-norm'\neta0 = 0.7\nb0 = 0.4\n",
+      "kind = 'polyak'\nmultiplier = 0.6\n",
+      "kind = 'stochastic-polyak'\nc = 0.9\nf_min = 0.03\n",
+      "kind = 'stochastic-polyak'\neta_max = 0.02\n",
+      "kind = 'line-search'\nmultiplier = 0.9\n",
+      "kind = 'dog'\nr_eps = 0.05\nepsilon = 0.1\nmultiplier = 0.8\n",
+      "kind = 'dowg'\nr_eps = 0.2\nepsilon = 0.01\nform = 'root'\n",
+      "kind = 'd-adaptation'\nd0 = 0.02\nprior = 0.3\n",
+      "kind = 'prodigy'\nd0 = 0.03\nprior = 0.2\n",
+      "kind = 'momo'\nbeta = 0.6\neta_max = 0.1\nf_min = 0.02\n",
+      "kind = 'mechanic'\ns0 = 0.2\nlambda = 0.03\ndisplacement = 'recomputed'\nmultiplier = 0.3\n",
+      "kind = 'cocob'\nalpha = 20\nepsilon = 0.01\n",
+      "kind = 'prodigy-adam'\nd0 = 0.02\n" + adam,
+      "kind = 'd-adaptation-adam'\nd0 = 0.02\n" + adam,
+      "kind = 'momo-adam'\neta_max = 0.1\nf_min = 0.03\n" + adam,
+      "kind = 'nadamw'\nlearning_rate = 0.02\nweight_decay = 0.1\n" + adam,
+      "kind = 'cdat'\nsigma = 1.3\nema = 0.6\nepsilon = 0.05\nmultiplier = 0.9\n",
+      "kind = 'cdat'\neta_max = 0.05\n",
+      "kind = 'armijo'\nc = 0.3\nshrink = 0.7\ngrow = 1.2\neta_init = 3.0\neta_max = 4.0\n",
+      "kind = 'inverse-sharpness'\nsigma = 1.4\ndelay = 1\nema = 0.3\neta_max = 0.5\n"};
+  const QuadraticInstance x = stored_instance(6, 9);
+  const Definition definition{x};
+  const std::vector<double> all(6, 1.0);
+  for (const std::string& lines : rules) {
+    CAPTURE(lines);
+    const auto problem = prepare(
+        "model = 'quadratic-regression'\n[time]\nat = [1, 2, 3, 4, 5]\n[data]\noutputs = 6\nparameters = 9\ncurvature "
+        "= "
+        "3\n[theory]\nmethod = 'none'\n[rate]\n" +
+        lines);
+    const auto rows = recorded(*problem, {0, 1, 2, 3, 4, 5}, 4);
+    const auto rule = read_rate_rule(settings::read_text("[rate]\n" + lines, "r.toml"), 0.0);
+    RateRun rates(*rule);
+    std::vector<double> theta(9), average(9);
+    for (std::size_t step = 0; step < 6; ++step) {
+      CAPTURE(step);
+      CHECK(rows.at("loss")[step] == Approx(definition.loss(theta, all) / 6).epsilon(1e-9));
+      const auto names = rate_observables(*rule);
+      std::vector<double> shown(names.size());
+      rates.observe(shown);
+      for (std::size_t k = 0; k < shown.size(); ++k) {
+        CAPTURE(names[k].name);
+        CHECK(rows.at(names[k].name)[step] == Approx(shown[k]).epsilon(1e-6).scale(1e-12));
+      }
+      const std::vector<double> g = definition.gradient(theta, all);
+      const Matrix h = definition.hessian(theta, all);
+      StepObservation seen;
+      seen.loss = definition.loss(theta, all);
+      seen.excess_mse = 2 * seen.loss;
+      const double beta = rule->averaging();
+      seen.weight = step == 0 ? 1 : 1 - beta;
+      for (std::size_t k = 0; k < 9; ++k) average[k] += seen.weight * (g[k] - average[k]);
+      const std::vector<double> direction = beta > 0 ? average : g;
+      seen.squared_gradient = seen.mean_squared_gradient = seen.slope = seen.descent = dot(g, g);
+      seen.squared_direction = dot(direction, direction);
+      seen.curvature_along = along(h, g);
+      seen.curvature = std::abs(seen.curvature_along);
+      seen.squared_distance = dot(theta, theta);
+      seen.toward_start = -dot(g, theta);
+      seen.sharpness = linear_algebra::symmetric_eigenvalues(h).back();
+      seen.loss_after = [&](double eta) {
+        std::vector<double> there = theta;
+        for (std::size_t k = 0; k < 9; ++k) there[k] -= eta * g[k];
+        return definition.loss(there, all);
+      };
+      if (rates.whole_vector()) {
+        rates.step(g, seen.loss, 1, theta);
+      } else {
+        const double eta = rates.step(seen, 1);
+        for (std::size_t k = 0; k < 9; ++k) theta[k] -= eta * direction[k];
+      }
+    }
+  }
+}
+
 TEST_CASE("on a linear model CDAT on edge keeps the loss, the greedy rate takes (g'g)^2/(2 g'Hg) from it") {
   const std::string linear = "[data]\noutputs = 8\nparameters = 16\ncurvature = 0\n";
   const auto edge = recorded(*prepare(head + linear + "[rate]\nkind = 'cdat'\nsigma = 2\n"), {0, 1, 5, 20});

@@ -188,6 +188,15 @@ TEST_CASE("an erf neuron from the arcsines of its loss: every column, claim, mod
     CHECK(claims[k].low == Approx(nominal[k] - spread).epsilon(1e-5));
     CHECK(claims[k].high == Approx(nominal[k] + spread).epsilon(1e-5));
   }
+  // Each is read off the first or the last row of its own observable.
+  models::RecordedReplica recorded;
+  const std::vector<std::string> observed{"loss", "ggn_trace", "nme_trace", "weight_norm", "hessian_trace"};
+  recorded.names = observed;
+  recorded.steps = {0, 20, 50};
+  recorded.rows = {{1, 2, 3}, {4, 5, 6}, {7, 8, 9}, {10, 11, 12}, {13, 14, 15}};
+  const double read_off[] = {1, 4, 7, 12, 15};
+  for (std::size_t k = 0; k < 5; ++k) CHECK(claims[k].statistic(recorded) == read_off[k]);
+  for (const auto& c : problem->reference().columns) CHECK(std::isinf(c.valid_from));
   const auto modes = problem->mode_table();
   const linear_algebra::Matrix* parts[] = {&first.hessian, &first.ggn, &first.nme};
   for (std::size_t c = 0; c < 3; ++c) {

@@ -561,15 +561,18 @@ TEST_CASE("self-stabilisation: bands of claims") {
 
   // What is read off a run: the last value; the identity of the averages; nothing of runs that diverged.
   const auto noisy = prepare(run + "epsilon = 1e-3\nnoise = 0.1\n")->predictions();
-  const std::vector<std::string> names{"mean_p", "mean_Y", "mean_p_squared", "mean_Y_squared_p", "sharpness"};
+  const std::vector<std::string> names{"mean_p",           "mean_Y",    "mean_p_squared",
+                                       "mean_Y_squared_p", "sharpness", "eta_sharpness"};
   models::RecordedReplica of_run;
   of_run.names = names;
   of_run.steps = {0, 30000};
-  of_run.rows = {{0, 1.25}, {0, -.0625}, {0, 3}, {0, .015625}, {1, 2.5}};
+  of_run.rows = {{0, 1.25}, {0, -.0625}, {0, 3}, {0, .015625}, {1, 2.5}, {1, 1.75}};
   CHECK(*claim(noisy, "mean_square").statistic(of_run) == 1.25);
   CHECK(*claim(noisy, "sharpness_gap").statistic(of_run) == -.0625);
   CHECK(*claim(noisy, "identity").statistic(of_run) == Approx((.125 - 1e-3 * 2 - .015625) / .1).epsilon(1e-12));
   CHECK(*claim(grown, "unchecked_growth").statistic(of_run) == 2.5);
+  CHECK(*claim(held, "conserved").statistic(of_run) == 2.5);
+  CHECK(*claim(held, "edge_held").statistic(of_run) == 1.75);
   of_run.diverged = true;
   for (const models::Prediction& p : noisy) CHECK(!p.statistic(of_run));
 }

@@ -113,6 +113,8 @@ TEST_CASE("self-stabilisation: theory and descent are the definition, under ever
       run->observe(values);
       CHECK(values[0] == Approx(literal.x * literal.x).epsilon(1e-9));
       CHECK(values[1] == Approx(literal.lambda).epsilon(1e-11));
+      CHECK(values[2] == Approx(eta).epsilon(1e-9));
+      CHECK(values[3] == Approx(eta * literal.lambda).epsilon(1e-9));
     }
     CHECK(theory.steps.size() == 5);
     CHECK(label(theory, "outcome") == "bounded");

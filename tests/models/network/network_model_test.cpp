@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <memory>
 #include <numeric>
 #include <string>
@@ -19,6 +20,7 @@
 #include "models/network/simulation.hpp"
 #include "models/network/updates.hpp"
 #include "numerics/sums.hpp"
+#include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/ingredients/networks/literal_network.hpp"
@@ -307,6 +309,29 @@ TEST_CASE("every key of data, network and loss, from the numbers as they are dra
     const auto [test_loss, test_accuracy] = plain.loss_and_accuracy(test, theta);
     CHECK(row[column(*problem, "test_loss")] == Approx(test_loss).epsilon(1e-12));
     if (classes) CHECK(row[column(*problem, "test_accuracy")] == Approx(test_accuracy));
+  }
+}
+
+TEST_CASE("images: the loss at the start is that of the set they are read into") {
+  if (!std::filesystem::exists(spectra::DatasetOptions().folder)) {
+    MESSAGE("Fashion-MNIST is not installed");
+    return;
+  }
+  for (const std::string keys : {"scaling = 'pixels'\n", "target = 'class-3'\n", "scaling = 'pca'\ncomponents = 4\n",
+                                 "scaling = 'whitened'\ncomponents = 3\n", "test_examples = 5\n"}) {
+    CAPTURE(keys);
+    const std::string data = "[data]\nkind = 'fashion-mnist'\nexamples = 20\n" + keys;
+    const auto problem = prepare(head + data + "[network]\nhidden = [2]\n[optimizer]\nlearning_rate = 0.1\n");
+    const auto set = models::ingredients::networks::read_training_data(settings::read_text(data, "e.toml"));
+    Plain plain;
+    plain.inputs = static_cast<int>(set.train->inputs.rows());
+    plain.outputs = static_cast<int>(set.train->targets.rows());
+    plain.hidden = {2};
+    const auto row = run(*problem, 1, {0}).back();
+    CHECK(row[0] == Approx(literal::mean_loss(plain.architecture(), {}, *set.train, plain.start(1))).epsilon(1e-10));
+    if (set.test)
+      CHECK(row[column(*problem, "test_loss")] ==
+            Approx(literal::mean_loss(plain.architecture(), {}, *set.test, plain.start(1))).epsilon(1e-10));
   }
 }
 

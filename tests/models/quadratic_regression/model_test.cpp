@@ -1,5 +1,6 @@
 // Experiments of model quadratic-regression from text to results, findings, and every bad input.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -660,6 +661,23 @@ TEST_CASE("the central flow of one curved parameter: at rest from its edge on, b
   double power = 0;
   for (const double end : {cycle, step(cycle)}) power += std::pow((std::sqrt(2 * (end - E) / eta) - J0) / q, 2) / 4;
   CHECK(seen("mean_parameter_power") == Approx(power).epsilon(1e-4));
+}
+
+TEST_CASE("memory limits are in GiB, of one stored tensor and of the recursion") {
+  // D = 3, P = 5: a tensor of one block, 8 D P^2 bytes.
+  const std::string few = "outputs = 3\nparameters = 5\n";
+  const double tensor = 8 * 3 * 5 * 5 / std::pow(2, 30),
+               recursion = static_cast<double>(models::quadratic_regression::quadratic_memory_bytes(40, false)) /
+                           std::pow(2, 30);
+  for (const double times : {0.98, 1.02}) {
+    CHECK((error_of(experiment("learning_rate = 0.1", few,
+                               fmt::format("[monte_carlo]\nreplicas = 1\ntensor = 'stored'\nmemory_limit = {:.6e}\n",
+                                           times * tensor)),
+                    false, true) == "no error") == (times > 1));
+    CHECK((error_of(experiment("learning_rate = 0.1", few,
+                               fmt::format("[theory]\nmemory_limit = {:.6e}\n", times * recursion)),
+                    true) == "no error") == (times > 1));
+  }
 }
 
 TEST_CASE("bad input is named") {

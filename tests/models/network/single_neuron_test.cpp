@@ -218,6 +218,20 @@ TEST_CASE("an erf neuron from the arcsines of its loss: every column, claim, mod
   CHECK(finding(experiment(erf), "squared_gradient_slope") == Approx(2 * dot(g, hw)).epsilon(1e-5));
 }
 
+TEST_CASE("beta of a beta-GELU neuron: its loss over the plane of w and w*") {
+  const double length = std::sqrt(dot(start, start)), along = dot(start, teacher) / length, pi = std::acos(-1),
+               across = std::sqrt(dot(teacher, teacher) - along * along);
+  const auto phi = [](double s) { return s * std::erfc(-1.7 * s / std::sqrt(2.)) / 2; };
+  double loss = 0;
+  for (double v = -9; v < 9; v += 0.05)
+    for (double u = -9; u < 9; u += 0.05)
+      loss += 0.0025 * std::exp(-(u * u + v * v) / 2) / (2 * pi) *
+              std::pow(phi(length * v) - phi(along * v + across * u), 2) / 2;
+  const std::string text = experiment("activation = 'beta-gelu'\nbeta = 1.7\n");
+  CHECK(finding(text, "loss") == Approx(loss).epsilon(1e-9));
+  CHECK(models::testing::column(prepare(text)->solve(), "loss").front() == Approx(loss).epsilon(1e-9));
+}
+
 TEST_CASE("a neuron's edge: eta lambda (1 + r u'A u) of what the optimizer ascends by") {
   const ErfCurvature at = erf_curvature(start);
   const auto eigen = linear_algebra::symmetric_eigen(at.hessian);

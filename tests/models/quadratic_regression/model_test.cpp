@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -558,6 +559,31 @@ TEST_CASE("what every key of data draws, by the loss of a run's first steps") {
   run(given + "z0 = [0.7, -0.5]\n", {{0.7, -0.5}, J0, models::ingredients::CurvatureTensor(two, 3, 1, stored)});
   run(given + "residual_variance = 0.6\n",
       {models::ingredients::draw_start(two, 3, 1).z0, J0, models::ingredients::CurvatureTensor(two, 3, 1, stored)});
+}
+
+TEST_CASE("schedules of a run: each step's rate by its formula") {
+  struct Case {
+    std::string keys;
+    std::function<double(double)> factor;  ///< of step k of 6
+  };
+  for (const Case& c :
+       {Case{"kind = 'linear'\nfloor = 0.2\n", [](double k) { return 1 - 0.8 * k / 6; }},
+        Case{
+            "kind = 'cosine'\nfloor = 0.3\nwarmup = 0.5\n",
+            [](double k) { return (0.3 + 0.35 * (1 + std::cos(std::acos(-1) * k / 6))) * std::min(1.0, (k + 1) / 3); }},
+        Case{"kind = 'inverse-square-root'\nt0 = 2\n", [](double k) { return 1 / std::sqrt(1 + k / 2); }}}) {
+    CAPTURE(c.keys);
+    const auto problem = prepare("model = 'quadratic-regression'\n[time]\nat = [6]\n[data]\n" + small +
+                                 "[optimizer]\nlearning_rate = 0.15\n[schedule]\n" + c.keys);
+    const QuadraticInstance x = models::ingredients::draw_instance(small_law(), 3, 1, stored);
+    Vector theta(7);
+    for (int step = 0; step < 6; ++step) {
+      const At now(x, theta, Vector(5, 1.0));
+      for (std::size_t i = 0; i < 7; ++i) theta[i] -= 0.15 * c.factor(step) * now.g[i];
+    }
+    const At end(x, theta, Vector(5, 1.0));
+    CHECK(seen_by(*problem, 1, 6)["loss"] == Approx(dot(end.z, end.z) / 10).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("a perturbed start tells where a run is chaotic") {

@@ -2,7 +2,9 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <functional>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -83,6 +85,16 @@ TEST_CASE("self-stabilisation: theory and descent are the definition, under ever
          return 1.4 * n / d;
        },
        "bulk_gradient = 0.05\nbulk_curvature = 0.3\nbulk_moves = true\n"},
+      {"[rate]\nkind = 'cdat'\nsigma = 1.4\nepsilon = 0.02\neta_max = 1.2\n",
+       [](Literal& l) {
+         const double square = l.lambda * l.lambda * l.x * l.x;
+         return std::min(1.2, 1.4 * square / (l.lambda * square + .02));
+       }},
+      {"[rate]\nkind = 'stochastic-polyak'\nc = 3\nf_min = 0.15\n",
+       [](Literal& l) {
+         return (l.lambda * l.x * l.x / 2 + l.F - .15) / (3 * (l.lambda * l.lambda * l.x * l.x + l.G2));
+       },
+       "bulk_gradient = 0.05\nfloor = 0.2\n"},
       {"[rate]\nkind = 'stochastic-polyak'\nc = 3\n",
        [](Literal& l) { return (l.lambda * l.x * l.x / 2 + l.F) / (3 * (l.lambda * l.lambda * l.x * l.x + l.G2)); },
        "bulk_gradient = 0.05\nfloor = 0.2\n"}};

@@ -10,6 +10,8 @@
 #include <variant>
 #include <vector>
 
+#include "models/quadratic_map/regression.hpp"
+#include "solvers/flow.hpp"
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
@@ -194,6 +196,11 @@ TEST_CASE("what there is not is no finding") {
       "[data]\ncurvature = [1.0]\n[initial]\nresidual = 2.0\njacobian = [0.3]\n[optimizer]\nlearning_rate = 0.3\n");
   CHECK(words(stuck, "predicted_outcome") == "stationary");
   CHECK(!there(stuck, "minimum_sharpness"));
+  // J^2 = 2 omega z: both reach 0 together, and the sharpness there is 0.
+  const auto edge = found(
+      "[data]\ncurvature = [1.0]\n[initial]\nresidual = 0.5\njacobian = [1.0]\n[optimizer]\nlearning_rate = 1.0\n"
+      "[theory]\nlimit_steps = 100\n");
+  CHECK(number(edge, "minimum_sharpness") == 0);
   // J_2^2 - 2 z omega_2 at z = 0, and J_1^2, which is held.
   CHECK(number(settled, "minimum_sharpness") ==
         Approx(0.734 * 0.734 + 2 * 0.182 * 0.715 + 0.456 * 0.456).epsilon(1e-12));
@@ -334,6 +341,26 @@ TEST_CASE("the central flow of one parameter: at rest from its edge on, beside a
   CHECK(row[6] == Approx(ratio * loss / (unit * unit)).epsilon(1e-5));
   CHECK(simulation->observables()[7].name == "mean_normalized_sharpness");
   CHECK(row[7] == Approx(cycle + step(cycle) - 2 * E).epsilon(1e-5));
+}
+
+TEST_CASE("the flow reports the steps that its solver takes at its tolerance") {
+  using namespace models::quadratic_map;
+  const QuadraticRegression direct{{1.5, -0.3}, 0.4, {0.9, 0.5}, MapRule::gd, 0};
+  for (const double rtol : {1e-4, 1e-8}) {
+    const auto t =
+        models::testing::prepare(
+            fmt::format("model = 'quadratic-map'\n[data]\ncurvature = [1.5, -0.3]\n[initial]\nresidual = "
+                        "0.4\njacobian = [0.9, 0.5]\n[time]\nat = [5, 40]\n[theory]\nmethod = 'flow'\nrtol = {}\n",
+                        rtol))
+            ->solve();
+    solvers::FlowOptions options;
+    options.rtol = rtol;
+    options.atol = 1e-3 * rtol;
+    const auto flow =
+        solvers::integrate_flow(regression_flow(direct), direct.start(), std::vector<double>{0, 5, 40}, options);
+    CHECK(report(t, "integration_steps") == static_cast<double>(flow.steps));
+    CHECK(column(t, "residual").back() == Approx(flow.states.back()[0]).epsilon(1e-12));
+  }
 }
 
 TEST_CASE("the invariant's drift is the largest of its column, in units of the residual") {

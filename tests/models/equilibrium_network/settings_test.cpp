@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
@@ -106,4 +107,26 @@ TEST_CASE("equilibrium settings: edges of what is accepted") {
   CHECK(models::testing::holds(refused("[network]\nlength_map = 2\nactivation = 'relu'\n"),
                                "e.toml: network.length_map"));
   CHECK(models::testing::holds(refused("[network]\nlength_map = 2\nscale = 0.5\n"), "e.toml: network.length_map"));
+}
+
+TEST_CASE("equilibrium networks: what is left out is what the description says") {
+  const auto check = [](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default("model = 'equilibrium-network'\n[depth]\nat = [1, 3]\n" + keys, key, usual, other);
+  };
+  const std::string narrow = "[network]\nwidth = 20\n";
+  check("[monte_carlo]\nsingular_values = false\n", "network.width", "1000", "999");
+  check(narrow, "network.family", "'iid'", "'haar'");
+  check(narrow, "network.scale", "0.5", "0.51");
+  check(narrow, "network.activation", "'linear'", "'tanh'");
+  check(narrow + "family = 'elliptic'\n", "network.tau", "0", "0.1");
+  check(narrow + "family = 'bi-invariant'\n", "network.kurtosis", "2", "2.1");
+  check(narrow + "activation = 'formula'\nformula = 'max(u - 0.3, 0)'\n", "network.kinks", "[]", "[0.3]");
+  check(narrow, "input.power", "1", "1.1");
+  check(narrow, "input.law", "'fixed'", "'gaussian'");
+  const std::string curved = narrow + "activation = 'tanh'\n";
+  check(curved, "monte_carlo.tolerance", "1e-12", "1e-3");
+  check(curved, "monte_carlo.max_iterations", "10000", "3");
+  check(curved, "monte_carlo.singular_values", "true", "false");
+  check(curved, "monte_carlo.draws", "1", "2");
+  check(curved + "[monte_carlo]\ndraws = 3\n", "monte_carlo.estimator", "'mean'", "'median'");
 }

@@ -12,6 +12,7 @@
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models::equilibrium_network;
@@ -261,4 +262,26 @@ TEST_CASE(
   const auto told = prepared("[network]\nscale = 0.999\n[training]\niterations = 301\n")->solve().warnings;
   REQUIRE(told.size() == 1);
   CHECK(told[0].starts_with("301 iterations leave 0.55 of a squared length"));
+}
+
+TEST_CASE("equilibrium training: what is left out is what the description says") {
+  const auto check = [](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default(
+        "model = 'equilibrium-training'\n[time]\nat = [0, 2]\n[optimizer]\nlearning_rate = 0.1\n" + keys, key, usual,
+        other);
+  };
+  check("[training]\nexamples = 1\niterations = 2\n", "network.width", "1000", "999");
+  const std::string wide = "[network]\nwidth = 25\n", narrow = "[training]\nexamples = 2\niterations = 3\n" + wide;
+  check(narrow, "network.family", "'iid'", "'haar'");
+  check(narrow, "network.scale", "0.5", "0.51");
+  check(narrow, "network.activation", "'linear'", "'tanh'");
+  check(narrow + "family = 'elliptic'\n", "network.tau", "0", "0.1");
+  check(narrow + "family = 'bi-invariant'\n", "network.kurtosis", "2", "2.1");
+  check(narrow + "activation = 'formula'\nformula = 'max(u - 0.3, 0)'\n", "network.kinks", "[]", "[0.3]");
+  check(wide, "training.iterations", "30", "3");
+  check(wide, "training.input_power", "1", "1.1");
+  check(wide, "training.examples", "16", "15");
+  check(wide, "training.inputs", "8", "7");
+  check(wide, "training.targets", "'linear'", "'random'");
+  check(wide, "training.seed", "1", "2");
 }

@@ -8,6 +8,7 @@
 
 #include "models/framework/model.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -273,4 +274,44 @@ TEST_CASE("the keys of every kind are listed once, by their sections and kinds")
   CHECK(holds(listed["data.examples"], "network: "));
   CHECK(holds(listed["network.hidden"], "network: "));
   CHECK(listed.count("data.test_examples") == 0);
+}
+
+TEST_CASE("feature alignment: what is left out is what the description says") {
+  using models::testing::check_default;
+  check_default(quadratic(""), "alignment.dimension", "250", "249");
+  const std::string small = quadratic("dimension = 12\n");
+  check_default(small, "alignment.examples_ratio", "0.5", "0.6");
+  check_default(small, "alignment.width_ratio", "0.5", "0.6");
+  check_default(small, "alignment.labels", "'signs'", "'gaussian'");
+  check_default(small, "alignment.readout", "'signs'", "'gaussian'");
+  check_default(small, "alignment.correlation", "'cosine'", "'pearson'");
+  check_default(deep("target = [2, 1]\n"), "alignment.layers", "2", "3");
+  check_default(deep("target = [2, 1]\n"), "alignment.start", "[0.01]", "[0.02]");
+  check_default(deep("target = [2, 1]\n"), "alignment.width", "2", "3");
+  check_default(deep("target = [2, 1]\n"), "theory.method", "'descent'", "'flow'");
+  const std::string network = "model = 'feature-alignment'\n[time]\nat = [0, 2]\n[alignment]\nkind = 'network'\n",
+                    gd = network + "[optimizer]\nlearning_rate = 0.1\n";
+  check_default(gd, "network.hidden", "[32, 32]", "[32, 31]");
+  const std::string net = gd + "[network]\nhidden = [5]\n";
+  check_default(net, "alignment.correlation", "'pearson'", "'cosine'");
+  check_default(net, "alignment.centred_output", "true", "false");
+  check_default(net, "data.examples", "100", "99");
+  check_default(net, "data.inputs", "10", "9");
+  check_default(net, "data.decay", "0", "0.1");
+  check_default(net, "data.targets", "'linear'", "'product'");
+  check_default(net, "data.outputs", "1", "2");
+  check_default(net, "data.noise", "0", "0.1");
+  check_default(net, "data.target_scale", "1", "1.1");
+  check_default(net, "data.input_scale", "1", "1.1");
+  check_default(net, "data.seed", "1", "2");
+  check_default(net + "[data]\ntargets = 'teacher'\n", "data.teacher_width", "10", "9");
+  check_default(net, "network.activation", "'tanh'", "'erf'");
+  check_default(net + "activation = 'beta-gelu'\n", "network.beta", "1", "1.1");
+  check_default(net, "network.bias", "true", "false");
+  check_default(net, "network.parametrisation", "'standard'", "'ntk'");
+  check_default(net, "network.weight_variance", "1", "1.1");
+  check_default(net, "network.bias_variance", "0", "0.1");
+  const std::string of_kind = network + "[network]\nhidden = [5]\n[optimizer]\nlearning_rate = 0.1\n";
+  check_default(of_kind + "kind = 'sgd'\n", "optimizer.batch", "1", "2");
+  check_default(of_kind + "kind = 'slo'\nspeeds = [1, 1]\n", "optimizer.eps", "1e-12", "0.1");
 }

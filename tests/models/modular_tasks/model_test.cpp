@@ -14,6 +14,7 @@
 #include "models/ingredients/learning_curves/learning_curve.hpp"
 #include "models/modular_tasks/task_levels.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/ingredients/learning_curves/literal_curve.hpp"
 
@@ -425,4 +426,27 @@ TEST_CASE(
     CHECK(one.columns[1].value[t] == one.columns[0].value[t]);
     CHECK(one.columns[2].value[t] == Approx(regression.find("kappa")->value[t]).epsilon(1e-6));
   }
+}
+
+TEST_CASE("modular tasks: what is left out is what the description says") {
+  const auto check = [](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default("model = 'modular-tasks'\n[data]\ndimension = 3\n[samples]\nat = [12]\n" + keys, key,
+                                   usual, other);
+  };
+  const std::string low = "[kernel]\nmax_degree = 6\n", tree = low + "[tasks]\ncodes = 'tree'\n";
+  check(low, "tasks.codes", "'cluster'", "'tree'");
+  check(low, "tasks.count", "4", "3");
+  check(low, "tasks.overlap", "0", "0.1");
+  check(low, "tasks.bias", "0", "0.1");
+  check(low, "tasks.powers", "[0, 0.5, 0.5]", "[0, 0.5]");
+  check(tree, "tasks.depth", "2", "3");
+  check(tree, "tasks.bias", "1", "0.9");
+  check(tree, "tasks.functions", "'independent'", "'parity'");
+  check(low, "kernel.kind", "'ntk'", "'arc1'");
+  check(low + "kind = 'gauss'\n", "kernel.s2", "1", "1.1");
+  check(low + "kind = 'deep-ntk'\n", "kernel.layers", "2", "3");
+  check(low, "kernel.ridge", "0.01", "0.02");
+  check(low, "noise.variance", "0", "0.1");
+  check(low, "theory.errors", "[0.5, 0.1, 0.01]", "[0.5]");
+  check(low, "monte_carlo.test_samples", "1000", "999");
 }

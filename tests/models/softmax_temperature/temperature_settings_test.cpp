@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
 using namespace edgewise;
@@ -166,4 +167,30 @@ TEST_CASE("temperature settings: edges of what is accepted") {
   CHECK(holds(refused("[task]\nkind = 'kernel'\nclasses = 3\nlabels = [1, 1.5]\n"), "classes from 1 to 3, got 1.5"));
   CHECK(holds(refused("[initial]\ndeviation = 1e308\n[loss]\ninverse_temperature = 100\n"), "makes beta z_0 overflow"));
   CHECK(holds(refused("", "1e-320\n[loss]\ninverse_temperature = 1e-10"), "eta beta^2 overflow or vanish"));
+}
+
+TEST_CASE("softmax temperature: what is left out is what the description says") {
+  const auto check = [](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default(
+        "model = 'softmax-temperature'\n[time]\nat = [1, 3]\n[optimizer]\nlearning_rate = 0.1\n" + keys, key, usual,
+        other);
+  };
+  check("", "task.kind", "'population'", "'network'");
+  check("", "task.classes", "1", "2");
+  check("", "task.eigenvalue", "1", "1.1");
+  check("", "initial.deviation", "0", "0.1");
+  check("", "loss.inverse_temperature", "1", "1.1");
+  check("[loss]\ninverse_temperature = 2\n", "optimizer.rescaled", "false", "true");
+  check("", "theory.accuracies", "[0.9]", "[0.8]");
+  check("", "theory.method", "'gd'", "'flow'");
+  check("[initial]\ndeviation = 1\n", "monte_carlo.points", "1000", "999");
+  check(kernel, "task.kernel", "'identity'", "'powers'");
+  check(kernel + "kernel = 'powers'\n", "task.base", "0.5", "0.4");
+  check(kernel, "initial.logits", "[0, 0, 0]", "[0, 0.1, 0]");
+  const std::string network = "[task]\nkind = 'network'\n", narrow = network + "width = 8\n";
+  check(network, "task.width", "1024", "1023");
+  check(narrow, "task.points", "20", "19");
+  check(narrow, "task.inputs", "10", "9");
+  check(narrow, "task.activation", "'tanh'", "'erf'");
+  check(narrow, "task.seed", "1", "2");
 }

@@ -396,6 +396,24 @@ TEST_CASE("equilibrium network: singular values so few that they mix few dimensi
   CHECK_FALSE(problem("'haar'")->solve().valid_until);
 }
 
+TEST_CASE(
+    "equilibrium network: beyond the depth that is known at a width, lengths go to its fixed point as the limit's go "
+    "to theirs") {
+  // Of iid weights the limit's way, sum g^2j over j >= k, falls by g^2 = 1/4 a depth; at width 80 depth 8 is the last known.
+  const auto theory =
+      prepare("model = 'equilibrium-network'\n[depth]\nat = [8, 9, 12]\n[network]\nscale = 0.5\nwidth = 80\n")->solve();
+  REQUIRE(theory.valid_until == 8);
+  const std::size_t first = theory.steps[0] == 0 ? 1 : 0;
+  const double rest = column(theory, "equilibrium_length").back();
+  const auto way = [&](std::size_t k) { return rest - column(theory, "length")[first + k]; };
+  const auto residual = [&](std::size_t k) { return column(theory, "residual")[first + k]; };
+  CHECK(way(0) > 0);
+  CHECK(way(1) / way(0) == Approx(1. / 4).epsilon(1e-8));
+  CHECK(way(2) / way(0) == Approx(1. / 256).epsilon(1e-8));
+  CHECK(residual(1) / residual(0) == Approx(1. / 4).epsilon(1e-8));
+  CHECK(residual(2) / residual(0) == Approx(1. / 256).epsilon(1e-8));
+}
+
 TEST_CASE("equilibrium network: the rate of the iteration is read where no run has come to rounding") {
   const auto predicted = [](const std::string& at) {
     const auto all =

@@ -247,6 +247,24 @@ TEST_CASE("where the plain iteration diverges or cycles, damping finds the fixed
   }
 }
 
+TEST_CASE("an attempt that blows up is given up at 1e8 times the input") {
+  // u' = 1 - 2 u from 1: u_k = (1 - (-2)^(k + 1))/3, beyond 1e8 from 2^(k + 1) > 3e8 on, k = 28. Damped by .3 the error falls
+  // to a tenth each time, u_k - 1/3 = (2/3) 10^-k: step k changes u by .6 10^-(k - 1), below 1e-12 at the 13th.
+  EquilibriumProblem p = problem_of(family_of(FamilyKind::iid, 0, 2), 2, "linear", 1);
+  const linear_algebra::Matrix w(1, 1, std::vector<double>{-2});
+  const std::vector<double> h{1};
+  p.damping = 1;
+  const SolvedState alone = solve_state(p, w, h);
+  CHECK_FALSE(alone.solved);
+  CHECK(alone.iterations == 28);
+  p.damping.reset();
+  const SolvedState both = solve_state(p, w, h);
+  CHECK(both.solved);
+  CHECK(both.damping == 0.3);
+  CHECK(both.iterations == 28 + 13);
+  CHECK(both.u[0] == Approx(1. / 3).epsilon(1e-11));
+}
+
 TEST_CASE("what is out of phase, or makes no sense, is refused by its key") {
   const std::string depth = "[depth]\nmax = 10\n";
   const auto refused = [&](const std::string& keys, const std::string& message) {

@@ -395,9 +395,9 @@ TEST_CASE("bands of a majority at the optimum: steps differ in how many coordina
         .std[1];
   };
   // Of two signs that are 0 in three of four draws none, one or both are there: 0, 20 or a binomial number of coordinates move.
-  const double mean = 20 * (6.0 / 16 + 1.0 / 32), square = 400 * 6.0 / 16 + (100 + 5) / 16.0;
+  const double mean = 20 * (6.0 / 16 + 1.0 / 32), second = 400 * 6.0 / 16 + (100 + 5) / 16.0;
   CHECK(deviation("law = 'three-point'\nscale = 1\nprobability = 0.25") ==
-        Approx(1e-6 * std::sqrt(square - mean * mean)).epsilon(1e-9));
+        Approx(1e-6 * std::sqrt(second - mean * mean)).epsilon(1e-9));
   // Where there always are two, half of them tie: a binomial number.
   CHECK(deviation("law = 'gaussian'\nvariance = 1") == Approx(1e-6 * std::sqrt(5.0)).epsilon(1e-9));
 }

@@ -181,7 +181,8 @@ double neglected_spread(NeuronKind kind, double beta, std::span<const double> w,
   const auto d = static_cast<double>(w.size());
   // w.x = sqrt q v, w*.x = along v + across u; |x|^2 = v^2 + u^2 + R, R chi-squared of d - 2. phi''^2 falls as
   // exp(-b^2 q v^2), and the teacher bends where w*.x is some 1/b: points are dense about that, v = narrow sinh(tau).
-  const double b = kind == NeuronKind::erf ? 1 : beta, scale = 1 / std::sqrt(1 + 2 * b * b * q), far = 9, h = 0.1;
+  const double b = kind == NeuronKind::erf ? 1 : beta, scale = 1 / std::sqrt(1 + 2 * b * b * q), far = 9;
+  constexpr double h = 0.1, h_u = 0.05;  // a bend that is far leaves u = 0 few points
   const bool line = w.size() == 1;
   const double by_teacher = along == 0 ? scale : std::max(1 / b, across) / std::abs(along);
   const double narrow = std::min(scale, by_teacher), narrow_u = across > 0 ? std::min(1.0, 1 / (b * across)) : 1;
@@ -191,12 +192,12 @@ double neglected_spread(NeuronKind kind, double beta, std::span<const double> w,
     const double v = narrow * std::sinh(h * i), measure = h * std::hypot(narrow, v);
     const auto at = evaluate(phi, std::sqrt(q) * v);
     const double bend = across > 0 ? std::clamp(-along * v / across, -far, far) : 0;
-    const int first_u = line ? 0 : static_cast<int>(std::floor(std::asinh((-far - bend) / narrow_u) / h));
-    const int last_u = line ? 0 : static_cast<int>(std::ceil(std::asinh((far - bend) / narrow_u) / h));
+    const int first_u = line ? 0 : static_cast<int>(std::floor(std::asinh((-far - bend) / narrow_u) / h_u));
+    const int last_u = line ? 0 : static_cast<int>(std::ceil(std::asinh((far - bend) / narrow_u) / h_u));
     for (int j = first_u; j <= last_u; ++j) {
-      const double off = narrow_u * std::sinh(h * j), u = line ? 0 : bend + off;
+      const double off = narrow_u * std::sinh(h_u * j), u = line ? 0 : bend + off;
       const double weight = measure * std::exp(-0.5 * (v * v + u * u)) / std::sqrt(2 * pi) *
-                            (line ? 1 : h * std::hypot(narrow_u, off) / std::sqrt(2 * pi));
+                            (line ? 1 : h_u * std::hypot(narrow_u, off) / std::sqrt(2 * pi));
       const double one = (at.value - evaluate(phi, along * v + across * u).value) * at.second;
       const double plane = v * v + u * u, rest = line ? 0 : d - 2;
       mean += weight * one * (plane + rest);

@@ -48,7 +48,7 @@ class NeuronLoss final : public ingredients::CurvedObjective {
 };
 
 /// The standard deviation of z phi''(w.x) |x|^2, an example's tr NME, z = phi(w.x) - phi(w*.x); 0 for relu. By the trapezoid rule
-/// in the plane of w and w*, to 1e-10. \throws std::invalid_argument for relu_true, whose phi'' no example sees.
+/// in the plane of w and w*, to 1e-9. \throws std::invalid_argument for relu_true, whose phi'' no example sees.
 double neglected_spread(NeuronKind kind, double beta, std::span<const double> w, std::span<const double> teacher);
 
 }  // namespace edgewise::models::network

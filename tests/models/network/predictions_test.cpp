@@ -182,6 +182,9 @@ TEST_CASE("networks: a central flow is judged by runs that have turned at the ed
   models::Trajectory flow;
   flow.steps = {0, 40, 75, 100};
   flow.columns = {{{"oscillation", "1", ""}, {0, 1, 1, 1}, {}}, {{"mean_loss", "1", ""}, {9, 8, 3, 2}, {}}};
+  flow.report = {{"turns", 0.99}};
+  CHECK(models::network::central_flow_claims(flow).empty());
+  flow.report = {{"turns", 1}, {"unsettled", 10}};  // which does not widen the claim here
   const auto claims = models::network::central_flow_claims(flow);
   REQUIRE(claims.size() == 1);
   // (35 x 3 + 25 x 2)/60.

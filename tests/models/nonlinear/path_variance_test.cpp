@@ -83,6 +83,8 @@ struct Rendering {
           } else if (i == j) {
             D[i][i] += 4 * h * h * l.b * met[i] * met[i] / (kappa[i] * M[i]);
             if (early) D[i][i] += 2 * std::pow(h, 4) * l.b * l.b * (1 - 1 / B) * kappa[i] * s[i];
+            // A majority moves with probability b, and its square is 0 or 1: variance b (1 - b) a coordinate.
+            if (!early) D[i][i] += std::pow(h, 4) * l.b * (1 - l.b) * kappa[i] * s[i];
           }
         }
       return D;

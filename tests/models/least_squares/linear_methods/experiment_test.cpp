@@ -249,7 +249,9 @@ TEST_CASE("bands on inputs that are not Gaussian: unasked where they cost a seco
   CHECK(prepare(of(40, "10000", ""))->reference().columns[1].std.empty());
   const std::string asked = "[theory]\nbands = true\n";
   CHECK(holds(message(of(40, "1000000", asked)), "the covariances of 40 modes over 1000000 steps cost too much"));
-  CHECK(holds(message(of(1001, "1", asked)), "the covariances of 1001 modes over 1 steps cost too much"));  // n^2 r^4
+  // n^2 r^4 of them are too many to keep: nodes stand for modes whose powers are smooth.
+  const models::Trajectory many = prepare(of(1001, "1", asked))->solve(), few = prepare(of(900, "1", asked))->solve();
+  CHECK(many.columns[1].std.back() == Approx(few.columns[1].std.back()).epsilon(0.05));
 }
 
 TEST_CASE("bands over nodes that stand for many modes") {

@@ -120,6 +120,17 @@ double majority_tie(double batch) {
   return 1 / (std::sqrt(pi) * gamma_ratio(half + 0.5));
 }
 
+double majority_ties(double batch, double tau) {
+  // By the Fourier integral of both sums, (cos s cos t - tau sin s sin t)^B, term by term.
+  double weight = std::pow(majority_tie(batch), 2), sum = 0;
+  for (double k = 0; weight != 0; k += 2) {
+    sum += weight;
+    if (k == batch) break;
+    weight *= tau * tau * (batch - k) * (k + 1) / ((k + 2) * (batch - k - 1));
+  }
+  return sum;
+}
+
 std::vector<double> majority_weights(double batch) {
   // Of n = B signs a set of k, j of them negative, and m of the others: the Fourier coefficient of the majority at k.
   const auto n = static_cast<int>(batch);

@@ -42,6 +42,8 @@ double late_coupling(const ingredients::Noise& noise, double P, double batch);
 /// E|sum of B signs|: what a majority of B gains in drift; and the probability of a tie.
 double majority_gain(double batch);
 double majority_tie(double batch);
+/// That two majorities tie at once, of B pairs of signs that correlate by tau.
+double majority_ties(double batch, double tau);
 /// E[f f'] of the majorities f, f' of B pairs of signs that correlate by tau is sum_k weight_k tau^k (weights of the
 /// Fourier levels of f). B <= 50.
 std::vector<double> majority_weights(double batch);

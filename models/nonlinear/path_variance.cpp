@@ -80,6 +80,10 @@ PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, cons
   if (!problem.norm_spread.empty()) throw std::invalid_argument("theory.bands: not known with norm_spread");
   moments_ = std::make_unique<ScalarLaws>(problem.coordinatewise() ? pairs(problem, laws)
                                                                    : high_moments(problem, std::sqrt(unit_), chi_));
+  if (problem.method == Method::sign_early) squares_ = 2 * (1 - 1 / problem.batch);
+  // Ties move no coordinate, of those that are uncorrelated each by itself.
+  const double tie = problem.method == Method::sign_majority ? majority_tie(problem.batch) : 0;
+  if (tie > 0) squares_ = tie / (1 - tie);
   if (!modes.coordinates) return;
   noise_ = modes.coordinates->mode_noise();
   second_ = linear_algebra::Matrix(noise_.rows(), noise_.columns());
@@ -91,6 +95,14 @@ PathVariance::PathVariance(const ModeSystem& modes, const ScalarLaws& laws, cons
       noise_(i, j) *= root;
       second_(i, j) = root / unit_ * z[i] * z[j];
     }
+  linear_algebra::Matrix root = modes.coordinates->rotation;
+  for (std::size_t j = 0; j < root.columns(); ++j)
+    for (double& entry : root.column(j)) entry *= j < n ? std::sqrt(modes.kappa[j]) : 0;
+  const SquareSpread spread = spread_of_squares(
+      linear_algebra::product(root, root, linear_algebra::Transposed::no, linear_algebra::Transposed::yes),
+      modes.coordinates->noise, problem.method, problem.batch);
+  squares_ = spread.variance;
+  estimated_ = spread.estimated;
 }
 
 PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawValues& law) const {
@@ -98,10 +110,7 @@ PathVariance::Chance PathVariance::sign_chance(double eta, double P, const LawVa
   out.pull2 = 4 * eta * eta * ((*moments_)(P).a - law.a * law.a);
   // s_i per coordinate is kappa_i where the covariance is diagonal.
   if (!modes_.coordinates) out.across = 4 * eta * eta * (law.b / unit_);
-  if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
-  // Ties move no coordinate, of those that are uncorrelated each by itself.
-  const double tie = problem_.method == Method::sign_majority && !modes_.coordinates ? majority_tie(problem_.batch) : 0;
-  if (tie > 0) out.squares = tie / (1 - tie);
+  out.squares = squares_;
   return out;
 }
 
@@ -128,8 +137,7 @@ PathVariance::Chance PathVariance::optimum_chance(double eta, const LawValues& l
   const double square = std::pow(eta, 4) * (law.b / unit_) * (law.b / unit_);
   out.noise2 = square * optimum.spread;
   if (!problem_.coordinatewise()) out.alone = 2 * square * (optimum.spread + 1);
-  if (problem_.method == Method::sign_early) out.squares = 2 * (1 - 1 / problem_.batch);
-  if (problem_.method == Method::sign_majority && !modes_.coordinates) out.squares = optimum.squares;
+  out.squares = problem_.method == Method::sign_majority && !modes_.coordinates ? optimum.squares : squares_;
   return out;
 }
 
@@ -218,6 +226,45 @@ double PathVariance::deviation() const {
   for (std::size_t j = 0; j < modes_.kappa.size(); ++j)
     for (const double covariance : covariance_.column(j)) sum += covariance;
   return unit_ * std::sqrt(std::max(sum, 0.0));
+}
+
+SquareSpread spread_of_squares(linear_algebra::Matrix K, const linear_algebra::Matrix& N, Method method, double batch) {
+  using linear_algebra::Matrix;
+  const std::size_t d = K.rows();
+  double largest = 0;
+  for (std::size_t i = 0; i < d; ++i) largest = std::max(largest, K(i, i));
+  for (double& entry : K.entries()) entry /= largest;
+  const double tie = method == Method::sign_majority ? majority_tie(batch) : 0, b = 1 - tie;
+  const double share = method == Method::sign_early ? 1 / batch : 1;  // fourth cumulants of a mean are so much smaller
+  // Cumulants of u/sqrt(b): aaaa and aaab in N, aabc in N N.
+  const double alike = 1 / b - 3, pair = (tie > 0 ? 1 / (2 * batch * (batch - 1) * tie * tie) : 0) - 2;
+  const auto two_pairs = [&](std::size_t i, std::size_t j) {
+    const double correlation = K(i, j) / std::sqrt(K(i, i) * K(j, j));
+    const double tied = tie > 0 ? majority_ties(batch, arcsine_kernel(std::clamp(correlation, -1.0, 1.0))) : 0;
+    return (tied - tie * tie) / (b * b) - 2 * N(i, j) * N(i, j);
+  };
+  Matrix others = N;
+  for (std::size_t i = 0; i < d; ++i) others(i, i) = 0;
+  const Matrix KN = linear_algebra::product(K, N), Kn = linear_algebra::product(K, others);
+  double power = 0, known = 0, estimated = 0;
+  for (std::size_t i = 0; i < d; ++i) {
+    double with = 0, with2 = 0, ends = 0, chain = 0;
+    known += alike * K(i, i) * K(i, i);
+    for (std::size_t j = 0; j < d; ++j) {
+      power += KN(i, j) * KN(j, i);
+      if (i == j) continue;
+      const double both = K(i, j) * N(i, j), n2 = N(i, j) * N(i, j);
+      known += 4 * alike * K(i, i) * both + two_pairs(i, j) * (K(i, i) * K(j, j) + 2 * K(i, j) * K(i, j));
+      with += both;
+      with2 += both * both;
+      ends += N(i, j) * Kn(j, i) - K(j, j) * n2;
+      chain += both * N(i, j) * (Kn(j, i) - K(j, j) * N(j, i));
+    }
+    known += 2 * pair * K(i, i) * ends + 4 * pair * (with * with - with2);
+    estimated += 2 * pair * (with * ends - 2 * chain);
+  }
+  const double variance = 2 + share * (known + estimated) / power;
+  return {std::max(variance, 0.0), share * std::abs(estimated) / power / std::abs(variance)};
 }
 
 }  // namespace edgewise::models::nonlinear

@@ -23,7 +23,8 @@ namespace edgewise::models::nonlinear {
 ///     Cov xi_ij = 4 eta^2 [b N_ij Z_ij + (pair - a^2) kappa_i M_i kappa_j M_j] + 2 eta^4 b^2 (1 - 1/B) N_ij^2
 ///
 /// the last for means of signs alone: the squares of one sign are certain, those of its mean over a batch are not; a majority
-/// that ties with probability t adds eta^4 t (1 - t) a coordinate (of uncorrelated ones; else it is left out).
+/// that ties with probability t adds eta^4 t (1 - t) a coordinate. Where coordinates correlate, products of two signs are not
+/// certain either, and 2 (1 - 1/B) stands for what makes the sum over modes the variance of u'Ku (spread_of_squares).
 /// `pair` is what the signs of two coordinates have in common through the residuals of the batch: 0 at batch 1, beyond
 /// (1 - 1/B) a^2 for the mean of signs and for their majority, whose a is its own, and late_coupling for the sign of a
 /// mean. Residual nonlinearities, with S = mean_b chi w, T = sum_b chi^2/B^2, beside the part of the gradient across v:
@@ -43,6 +44,8 @@ class PathVariance {
   void step(double eta, double P, std::span<const double> M);
   /// Standard deviation of P.
   double deviation() const;
+  /// What the first step from the optimum may be off by: the part of its variance, relative, that is only estimated.
+  double estimated_share() const { return estimated_; }
 
  private:
   struct Chance {
@@ -61,9 +64,20 @@ class PathVariance {
   // In units of P and of chi, so that no power of either leaves the range of numbers: p_i = kappa_i M_i/unit, q_i = kappa_i
   // p_i, n_i = kappa_i s_i.
   double unit_, chi_;
+  double squares_ = 0, estimated_ = 0;     ///< of signs: Chance::squares
   std::unique_ptr<ScalarLaws> moments_;    ///< class I: E chi^3 w and E chi^4, in the places of a and b; class II: pair
   linear_algebra::Matrix covariance_;      ///< of p
   linear_algebra::Matrix noise_, second_;  ///< class II off the diagonal: (kappa_i kappa_j)^(1/2) times N and Z
 };
+
+/// Of the steps u of signs at the optimum, E u u' = b N: variance of u'Ku over b^2 tr KNKN, and the share of it that is
+/// only estimated.
+struct SquareSpread {
+  double variance = 0, estimated = 0;
+};
+/// For Gaussian inputs of covariance K. E u_a u_b u_c u_d is exact where two of the coordinates are one (of majorities that tie,
+/// with two others, to second order in N), and in its Gaussian part; the rest is continued from there: sum_a N_ab N_ac N_ad
+/// times half of what it is at a = b.
+SquareSpread spread_of_squares(linear_algebra::Matrix K, const linear_algebra::Matrix& N, Method method, double batch);
 
 }  // namespace edgewise::models::nonlinear

@@ -308,8 +308,14 @@ class Solver {
     }
   }
 
-  std::vector<double> linearised_deviations() const {
+  std::vector<double> linearised_deviations() {
     PathVariance variance(modes_, laws_, problem_);
+    // Measured, first steps whose spread is estimated up to twice (or to nothing) have it within a tenth.
+    if (modes_.excess_mse() == 0 && variance.estimated_share() > 1)
+      out_.warnings.push_back(
+          "theory.bands: coordinates correlate so much that the spread of the first steps from the optimum, whose "
+          "squares are "
+          "those of signs, is not known");
     NonlinearRecursion recursion(modes_, laws_, problem_);
     std::vector<double> std;
     for (const double target : out_.steps) {

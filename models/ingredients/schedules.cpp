@@ -97,14 +97,17 @@ std::vector<Parameter> warmup_parameters() {
           .at_least(0)
           .below(1)
           .otherwise(0.0),
-      settings::text("warmup_mode",
-                     "multiply: the shape, from step 0 on, times the ramp at min(1, (k+1)/(wu T)); first: the ramp at "
-                     "k/w for w = wu T, rounded to whole steps, then the shape on the T - w that are left")
+      settings::text(
+          "warmup_mode",
+          "multiply: the shape, from step 0 on, times the ramp at (k+1)/(wu T) while that is below 1, then the shape "
+          "alone; first: the ramp at k/w for w = wu T, rounded to whole steps, then the shape on the T - w that "
+          "are left")
           .one_of({"multiply", "first"})
           .otherwise(std::string("multiply")),
-      settings::text("warmup_shape",
-                     "the ramp: linear z, cosine (1 - cos pi z)/2, exponential 1 - exp(-g z), "
-                     "polynomial z^q")
+      settings::text(
+          "warmup_shape",
+          "the ramp: linear z, cosine (1 - cos pi z)/2, exponential 1 - exp(-g z), which ends short of the shape "
+          "by exp(-g), polynomial z^q")
           .one_of({"linear", "cosine", "exponential", "polynomial"})
           .otherwise(std::string("linear")),
       settings::number("warmup_rate", "g of the exponential ramp")

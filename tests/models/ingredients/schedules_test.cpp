@@ -88,6 +88,8 @@ TEST_CASE("warm-ups of every shape, in both modes") {
   const std::string first = "\nwarmup_mode = 'first'";
   check_values(constant + "'cosine'" + first, 100, {{0, 0}, {3, 0.5 * (1 - std::cos(0.3 * pi))}, {10, 1}, {60, 1}});
   check_values(constant + "'exponential'\nwarmup_rate = 3" + first, 100, {{4, 1 - std::exp(-1.2)}, {10, 1}});
+  // Times the shape the ramp takes (k + 1)/w, and ends with it: short of 1.
+  check_values(constant + "'exponential'\nwarmup_rate = 3", 100, {{8, 1 - std::exp(-2.7)}, {9, 1}, {10, 1}});
   check_values(constant + "'polynomial'\nwarmup_power = 3" + first, 100, {{5, 0.125}, {10, 1}});
   check_values(constant + "'polynomial'", 100, {{4, 0.25}, {9, 1}, {10, 1}});
   CHECK(holds(error_of("kind = 'linear'\nwarmup = 0.1\nwarmup_rate = 2"),

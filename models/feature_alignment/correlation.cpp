@@ -18,15 +18,14 @@ double largest(std::span<const double> entries) {
   return out;
 }
 
-/// Entries over the largest one, in size; 0 stays.
+}  // namespace
+
 Matrix to_unit_size(Matrix m) {
   const double size = largest(m.entries());
   if (size > 0)
     for (double& x : m.entries()) x /= size;
   return m;
 }
-
-}  // namespace
 
 std::optional<double> correlation(Correlation kind, const Matrix& p, const Matrix& q) {
   if (p.rows() != q.rows() || p.columns() != q.columns())
@@ -74,10 +73,20 @@ FeatureMatrices feature_matrices(const Matrix& a, std::span<const Matrix> gradie
 double correlation_of(Correlation kind, const FeatureMatrices& matrices, std::size_t layer, bool centred) {
   const auto out = correlation(kind, matrices.features, matrices.gradient_products);
   if (out) return *out;
+  const auto finite = [](const Matrix& m) {
+    return std::ranges::all_of(m.entries(), [](double x) { return std::isfinite(x); });
+  };
+  const std::string name = (centred ? "rho_c of layer " : "rho_u of layer ") + std::to_string(layer);
+  if (!finite(matrices.features) || !finite(matrices.gradient_products))
+    throw std::domain_error(
+        name +
+        " has no value: weights or gradients overflow; what sets their size (the rate, initial weights, "
+        "data.target_scale) is out of range");
   throw std::domain_error(
-      (centred ? "rho_c of layer " : "rho_u of layer ") + std::to_string(layer) + " is not defined: " +
+      name + " is not defined: " +
       (centred ? "the layer has not moved, its gradient is 0" : "its weights or its gradients are 0") +
-      (kind == Correlation::pearson ? ", or the matrices are constant" : ""));
+      (kind == Correlation::pearson ? ", or the matrices are constant" : "") +
+      "; a gradient may be 0 as that of saturated units is: take a smaller optimizer.learning_rate or smaller weights");
 }
 
 }  // namespace edgewise::models::feature_alignment

@@ -162,6 +162,9 @@ double early_correlation(const NetworkObjective& objective, std::size_t layer, C
       std::ranges::copy(gradients[c][layer].column(i), g.column(c + outputs * i).begin());
       for (std::size_t k = 0; k < x.rows(); ++k) x(k, c + outputs * i) = inputs(k, i) * residual[c + outputs * i];
     }
+  // Products of four of them leave the range of numbers before they do.
+  g = to_unit_size(std::move(g));
+  x = to_unit_size(std::move(x));
   const Matrix gram = product(g, g, Transposed::yes);
   const auto between = [&](const Matrix& middle) {
     return product(product(x, middle), x, Transposed::no, Transposed::yes);

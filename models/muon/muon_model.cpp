@@ -311,7 +311,11 @@ void read_outputs(const Values& data, MatrixLeastSquares& problem) {
       }
   }
   s.target_power.assign(s.eigenvalue.size(), 0.0);
-  if (!problem.isotropic_outputs) s = spectra::merged(spectra::checked(s));
+  try {
+    if (!problem.isotropic_outputs) s = spectra::merged(spectra::checked(s));
+  } catch (const std::invalid_argument& error) {
+    throw data.error(list.empty() ? "output_alpha" : "output_eigenvalues", error.what());
+  }
   problem.labels = data.text("labels") == "vector" ? Labels::vector : Labels::bilinear;
   if (problem.labels == Labels::vector && !problem.isotropic_outputs)
     throw data.error("output_alpha", "vector labels have no Sigma; use bilinear");

@@ -350,6 +350,9 @@ double cross(const Memory& memory, double batch, double c, const Curve& F) {
   return integrated(memory, F, log_J, 1, 1);
 }
 
+/// Beyond it the law of a mean gradient, in units of its own, is as good as its limit, and arguments of log f would underflow.
+constexpr double endless_batch = 1e200;
+
 void check(double beta1, double beta2) {
   if (!(beta1 >= 0 && beta1 < 1)) throw std::invalid_argument("optimizer.beta1: must be >= 0 and < 1");
   if (!(beta2 > 0 && beta2 <= 1 - 1e-7))
@@ -374,14 +377,20 @@ AdamCoefficients adam_coefficients(double beta1, double beta2, double batch) {
   static std::mutex mutex;
   static std::map<Key, AdamCoefficients> known;
   return remembered(known, mutex, Key(beta1, beta2, batch), [&] {
-    AdamCoefficients out = adam_laws_at(beta1, beta2, batch, *ingredients::no_noise(), 1);
-    out.drift /= std::sqrt(batch);
+    const double examples = std::min(batch, endless_batch);
+    AdamCoefficients out = adam_laws_at(beta1, beta2, examples, *ingredients::no_noise(), 1);
+    out.drift /= std::sqrt(examples);
     return out;
   });
 }
 
 AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const ingredients::Noise& noise, double P) {
   check(beta1, beta2);
+  if (batch > endless_batch && std::isfinite(noise.variance())) {
+    AdamCoefficients out = adam_laws_at(beta1, beta2, endless_batch, noise, P);
+    out.drift *= std::sqrt(batch / endless_batch);
+    return out;
+  }
   // t in units of 1/(2P).
   const Process found = process({beta1, beta2, finest}, batch, [&](double log_t) {
     const double wide = log_t > 0 ? log_t + std::log1p(std::exp(-log_t)) : std::log1p(std::exp(log_t));
@@ -393,6 +402,7 @@ AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const in
 
 NoiseKernel adam_noise_kernel(double beta1, double beta2, double batch) {
   check(beta1, beta2);
+  batch = std::min(batch, endless_batch);
   static std::mutex mutex;
   static std::map<Key, std::array<double, 3>> known;
   const std::array<double, 3> f = remembered(known, mutex, Key(beta1, beta2, batch), [&] {

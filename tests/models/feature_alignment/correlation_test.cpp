@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
 #include "tests/approx.hpp"
@@ -98,11 +99,14 @@ TEST_CASE("features A'A and A'KA, each but for one factor") {
 TEST_CASE("what is not defined names its layer and the cause") {
   const std::vector<Matrix> none{Matrix(2, 2)};
   const FeatureMatrices still = feature_matrices(Matrix(2, 2), none);
+  const std::string hint =
+      "; a gradient may be 0 as that of saturated units is: take a smaller optimizer.learning_rate or smaller weights";
   CHECK_THROWS_WITH_AS(correlation_of(Correlation::cosine, still, 3, true),
-                       "rho_c of layer 3 is not defined: the layer has not moved, its gradient is 0",
+                       ("rho_c of layer 3 is not defined: the layer has not moved, its gradient is 0" + hint).c_str(),
                        std::domain_error);
   CHECK_THROWS_WITH_AS(
       correlation_of(Correlation::pearson, still, 2, false),
-      "rho_u of layer 2 is not defined: its weights or its gradients are 0, or the matrices are constant",
+      ("rho_u of layer 2 is not defined: its weights or its gradients are 0, or the matrices are constant" + hint)
+          .c_str(),
       std::domain_error);
 }

@@ -300,6 +300,10 @@ TEST_CASE("correlations that are not defined are said to be so") {
   // A gradient that is 0 moves nothing, whatever eps is.
   CHECK(holds(said(experiment("kind = 'slo'\nlearning_rate = 0.1\nspeeds = [1, 1]\neps = 0\n", "", dead)),
               "its gradient is 0"));
+  CHECK(holds(models::testing::error_with(experiment(gd, "", "hidden = [4]\n"), {"data.target_scale=1.7e308"}),
+              "weights or gradients overflow; what sets their size (the rate, initial weights, data.target_scale)"));
+  CHECK(holds(said(experiment("kind = 'gd'\nlearning_rate = 1e30\n", "", "hidden = [4]\n")),
+              "as that of saturated units is: take a smaller optimizer.learning_rate"));
   CHECK(holds(error_of(experiment(gd, "", "hidden = [1]\n")), "correlation: pearson is not defined in layer 2"));
   CHECK(error_of(experiment(gd, "correlation = 'cosine'\n", "hidden = [1]\n")) == "no error");
   for (const char* speeds : {"[1, 1]", "[1, 1, 0]", "[1, 1, -1]"})
@@ -343,7 +347,7 @@ TEST_CASE("the correlation at the start has no unit, of targets or of inputs") {
         ->value[0];
   };
   const double usual = at_start("data.target_scale=1");
-  for (const char* unit : {"1e-100", "1e-60", "1e-15", "1e15", "1e60", "1e100"}) {
+  for (const char* unit : {"1e-250", "1e-100", "1e-60", "1e-15", "1e15", "1e60", "1e100", "1e300"}) {
     CAPTURE(unit);
     CHECK(at_start(std::string("data.target_scale=") + unit) == Approx(usual).epsilon(1e-9));
   }

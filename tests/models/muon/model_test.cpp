@@ -148,6 +148,8 @@ TEST_CASE("what matrix least squares refuses, and why") {
   fails(with(outputs + "output_alpha = 0.5\noutput_eigenvalues = [1, 2]\n", rate),
         "data.output_eigenvalues: give either");
   fails(with(outputs + "output_eigenvalues = [1, 2, 3]\n", rate), "data.output_eigenvalues: 3 values do not divide 16");
+  fails(with(outputs + "output_eigenvalues = [1e200, 1]\n", rate),
+        "data.output_eigenvalues: the sums of the spectrum overflow");
   fails(with(outputs + "output_alpha = 0.5\nlabels = 'vector'\n", rate),
         "data.output_alpha: vector labels have no Sigma");
   fails(with(outputs, "kind = 'signsvd'\n"), "optimizer.learning_rate: is required");

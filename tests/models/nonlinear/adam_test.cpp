@@ -91,6 +91,13 @@ TEST_CASE("coefficients of the scalar process") {
   // With a long one it is normalised SGD: (1, 1).
   CHECK(adam_coefficients(0.9, 1 - 1e-6).drift == Approx(1).epsilon(1e-5));
   CHECK(adam_coefficients(0.9, 1 - 1e-6).noise == Approx(1).epsilon(1e-5));
+  // Of ever larger batches the limit, that of a Gaussian mean: without memory the late sign's, (sqrt(2/pi), 1).
+  for (const double batch : {1e250, 1e300, 1.7e308}) {
+    CHECK(adam_coefficients(0, 1e-12, batch).drift == Approx(std::sqrt(2 / std::acos(-1.0))).epsilon(1e-4));
+    CHECK(adam_coefficients(0.9, 0.95, batch).drift == Approx(adam_coefficients(0.9, 0.95, 1e9).drift).epsilon(1e-6));
+    CHECK(adam_laws_at(0.9, 0.95, batch, *no_noise(), 4).drift ==
+          Approx(adam_coefficients(0.9, 0.95, 1e9).drift * std::sqrt(batch) / 2).epsilon(1e-6));
+  }
   CHECK_THROWS_AS(adam_coefficients(1, 0.9), std::invalid_argument);
   CHECK_THROWS_AS(adam_coefficients(0.9, 0), std::invalid_argument);
   CHECK_THROWS_AS(adam_coefficients(0.9, 1), std::invalid_argument);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "models/framework/model.hpp"
+#include "settings/settings.hpp"
 #include "settings/shown.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
@@ -26,7 +27,11 @@ inline std::vector<std::string> all_that_is_said(const std::string& text, const 
     if (const auto* x = std::get_if<double>(&f.value)) add(f.name, {*x});
     if (const auto* s = std::get_if<std::string>(&f.value)) out.push_back(f.name + " " + *s);
   }
-  for (const ModeColumn& column : problem->mode_table()) add(column.name, column.value);
+  try {
+    for (const ModeColumn& column : problem->mode_table()) add(column.name, column.value);
+  } catch (const settings::Error& refusal) {
+    out.emplace_back(refusal.what());  // of modes that only some values of a key have
+  }
   const auto simulation = problem->simulate();
   const auto replica = simulation->replica(1, 0);
   if (!theory.steps.empty()) replica->advance(static_cast<std::uint64_t>(theory.steps.back()));

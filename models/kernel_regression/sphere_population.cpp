@@ -27,9 +27,10 @@ class SpherePopulation final : public Population {
       : dimension_(d), kernel_(std::move(kernel)), target_(std::move(target)), max_degree_(max_degree) {}
 
   Levels levels() const override {
+    const double total = target_.total();
     std::size_t least = 0;
     for (std::size_t k = 0; k < std::min<std::size_t>(target_.power.size(), 10001); ++k)
-      if (target_.power[k] > 1e-14 * target_.total()) least = k;
+      if (target_.power[k] > 1e-14 * total) least = k;
     const SphereSpectrum s = sphere_spectrum(*kernel_, dimension_, max_degree_, least);
     Levels out{s.eigenvalue, s.multiplicity, {}, s.degree, s.tail, 0, !s.finite_rank};
     double listed = 0;
@@ -42,8 +43,8 @@ class SpherePopulation final : public Population {
       out.power.push_back(power);
       listed += power;
     }
-    out.power_beyond = std::max(0.0, target_.total() - listed);
-    if (out.power_beyond < 1e-13 * target_.total()) out.power_beyond = 0;
+    out.power_beyond = std::max(0.0, total - listed);
+    if (out.power_beyond < 1e-13 * total) out.power_beyond = 0;
     return out;
   }
 

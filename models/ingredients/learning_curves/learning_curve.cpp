@@ -18,6 +18,8 @@ namespace {
 
 /// Of samples, in logarithms: what is asked for where the excess falls in the end, and where it does not.
 constexpr double most_log_samples = 600, usual_log_samples = 35;
+/// Where a search for samples begins, the least kappa it follows, and its steps in either's logarithm.
+constexpr double least_samples = 1e-3, least_log_kappa = -700, longest_step = 0.25;
 /// Of a logarithm's argument.
 constexpr double least_part = 1e-300;
 
@@ -108,8 +110,13 @@ CurvePoint LearningCurve::at(double n) const {
     out.excess = levels_.total_power();
     return out;
   }
-  out.kappa = kappa(n);
-  const double kappa = out.kappa, fixed = ridge_ + levels_.tail;
+  return at(n, kappa(n));
+}
+
+CurvePoint LearningCurve::at(double n, double kappa) const {
+  CurvePoint out;
+  out.kappa = kappa;
+  const double fixed = ridge_ + levels_.tail;
   // n - sum m L^2 = sum m L (1 - L) + fixed/kappa, without cancellation.
   double left = levels_.power_beyond, being_learned = 0, free = 0, squares = 0;
   for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i) {
@@ -146,21 +153,61 @@ std::vector<double> LearningCurve::remaining(double kappa) const {
   return out;
 }
 
+double LearningCurve::samples_at(double kappa) const {
+  double n = (ridge_ + levels_.tail) / kappa;
+  for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i)
+    n += levels_.multiplicity[i] * (levels_.eigenvalue[i] / (levels_.eigenvalue[i] + kappa));
+  return n;
+}
+
+double LearningCurve::left_at(double kappa) const {
+  double left = levels_.power_beyond;
+  for (std::size_t i = 0; i < levels_.eigenvalue.size(); ++i)
+    if (levels_.power[i] > 0) {
+      const double share = levels_.eigenvalue[i] > 0 ? kappa / (levels_.eigenvalue[i] + kappa) : 1;
+      left += share * share * levels_.power[i];
+    }
+  return left;
+}
+
 double LearningCurve::samples_for(double excess) const {
-  const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
   // Close to what is never learned a number of samples is rounding.
   if (!(levels_.unlearnable_power() + levels_.power_beyond < excess * (1 - 1e-12))) return infinity;
-  double before = std::log(1e-3);
-  if (off(before) <= 0) return 0;
+  const CurvePoint start = at(least_samples);
+  if (start.excess <= excess) return 0;
+  const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
   const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;
-  for (double next = before; next < most;) {
-    next += 0.25;
+  const auto found = [&](const CurvePoint& point, double n) { return point.truncation > most_truncation ? nan : n; };
+  // Along kappa, whose n is a sum, in steps of which none is longer in log n: d log n/d log kappa = -1/E0. The excess is at
+  // least what is left, which falls with kappa.
+  double log_kappa = start.kappa > 0 ? std::log(start.kappa) : least_log_kappa, log_n = std::log(least_samples);
+  const auto more_left = [&](double x) { return left_at(std::exp(x)) - excess; };
+  if (log_kappa > least_log_kappa && more_left(log_kappa) > 0) {
+    log_kappa = more_left(least_log_kappa) < 0 ? numerics::root(more_left, least_log_kappa, log_kappa) : least_log_kappa;
+    log_n = std::log(samples_at(std::exp(log_kappa)));
+  }
+  while (log_kappa > least_log_kappa && log_n < most) {
+    const double next = std::max(least_log_kappa, log_kappa - longest_step);
+    const auto over = [&](double x) {
+      const double kappa = std::exp(x);
+      return std::min(at(samples_at(kappa), kappa).excess - excess, 1e300);
+    };
+    if (over(next) <= 0) {
+      const double kappa = std::exp(over(log_kappa) <= 0 ? log_kappa : numerics::root(over, next, log_kappa));
+      const double n = samples_at(kappa);
+      return found(at(n, kappa), n);
+    }
+    log_kappa = next;
+    log_n = std::log(samples_at(std::exp(log_kappa)));
+  }
+  // Where kappa is no double, or 0.
+  for (double next = log_n; log_n < most; log_n = next) {
+    next += longest_step;
     if (levels_.endless && std::isinf(off(next))) return nan;
     if (off(next) <= 0) {
-      const double n = std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, before, next));
-      return at(n).truncation > most_truncation ? nan : n;
+      const double n = std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, log_n, next));
+      return found(at(n), n);
     }
-    before = next;
   }
   return infinity;
 }

@@ -60,6 +60,10 @@ class LearningCurve {
 
  private:
   double kappa(double n) const;
+  CurvePoint at(double n, double kappa) const;
+  double samples_at(double kappa) const;
+  /// sum (1 - L)^2 v^2: the excess is at least that.
+  double left_at(double kappa) const;
   Levels levels_;
   double ridge_, noise_, rank_;
   double tail_largest_ = 0;  ///< at most the eigenvalues of the tail

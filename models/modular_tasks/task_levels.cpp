@@ -86,16 +86,23 @@ Levels levels_to(const TaskFamily& family, const DotKernel& kernel, std::size_t 
   const bool entire = std::accumulate(b.begin(), b.end(), 0.0) >= (1 - negligible) * end;
   // left[s][n]: sum b_i u^i over i >= n, and what it is rounded by.
   std::vector<std::vector<double>> left(overlaps.size(), std::vector<double>(most));
-  std::vector<double> error(overlaps.size()), power(b.size());
+  std::vector<double> error(overlaps.size()), power(b.size()), mean(m.size()), absolute(m.size());
   std::vector<std::vector<double>> lambda(codes.size(), std::vector<double>(m.size(), 0.0)), size(lambda);
   rule.for_nodes([&](double t, double weight, std::span<const double> p) {
     for (std::size_t s = 0; s < overlaps.size(); ++s) {
       const double u = (family.bias + overlaps[s] + t) / (2 + family.bias);
+      const double size_of_u = std::abs(u);
+      // Terms from the last one that is asked for on until they are below 1e-18 of it.
+      const std::size_t end_of_terms =
+          size_of_u > series_reach
+              ? b.size()
+              : most + std::min(series_terms,
+                                static_cast<std::size_t>(std::log(1e-18) / std::log(std::max(size_of_u, 0.01))) + 1);
       power[0] = 1;
-      for (std::size_t n = 1; n < b.size(); ++n) power[n] = power[n - 1] * u;
-      if (entire || std::abs(u) <= series_reach) {
+      for (std::size_t n = 1; n < end_of_terms; ++n) power[n] = power[n - 1] * u;
+      if (entire || size_of_u <= series_reach) {
         double sum = 0;
-        for (std::size_t n = b.size(); n-- > 0;) {
+        for (std::size_t n = end_of_terms; n-- > 0;) {
           sum += b[n] * power[n];
           if (n < most) left[s][n] = sum;
         }
@@ -106,17 +113,22 @@ Levels levels_to(const TaskFamily& family, const DotKernel& kernel, std::size_t 
         for (std::size_t n = 0; n < most; value -= b[n] * power[n], ++n) left[s][n] = value;
       }
     }
-    for (std::size_t q = 0; q < codes.size(); ++q)
-      for (std::size_t k = 0; k < m.size(); ++k) {
-        double sum = 0, absolute = 0;
-        for (std::size_t s = 0; s < overlaps.size(); ++s) {
-          const double w = codes[q].weight[s], value = left[s][codes[q].signs + k];
-          sum += w * value;
-          absolute += std::abs(w) * (std::abs(value) + error[s]);
+    for (std::size_t q = 0; q < codes.size(); ++q) {
+      std::ranges::fill(mean, 0.0);
+      std::ranges::fill(absolute, 0.0);
+      for (std::size_t s = 0; s < overlaps.size(); ++s) {
+        const double w = codes[q].weight[s], w_size = std::abs(w), e = error[s];
+        const double* value = left[s].data() + codes[q].signs;
+        for (std::size_t k = 0; k < m.size(); ++k) {
+          mean[k] += w * value[k];
+          absolute[k] += w_size * (std::abs(value[k]) + e);
         }
-        lambda[q][k] += weight * p[k] * sum;
-        size[q][k] += weight * std::abs(p[k]) * absolute;
       }
+      for (std::size_t k = 0; k < m.size(); ++k) {
+        lambda[q][k] += weight * p[k] * mean[k];
+        size[q][k] += weight * std::abs(p[k]) * absolute[k];
+      }
+    }
   });
   Levels out;
   double trace = 0;

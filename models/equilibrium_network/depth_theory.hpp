@@ -25,8 +25,8 @@ struct DepthCurves {
 };
 
 /// Quasi-random standard normals, a column a dimension: Sobol's points, shifted at random by `sample`, and their negatives;
-/// whitened, so that second moments are those of normals. 2 pairs rows.
-linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample);
+/// whitened, so that second moments are those of normals. 2 pairs rows, or those of one point of each pair.
+linear_algebra::Matrix normal_points(std::size_t pairs, std::size_t dimensions, std::uint64_t sample, bool both = true);
 
 /// What the iteration ends in.
 struct DepthLimit {

@@ -183,6 +183,36 @@ TEST_CASE("normal points: so many pairs of opposite ones, with a normal's second
   }
 }
 
+TEST_CASE("normal points: one of each pair, of which earlier columns do not depend on later ones") {
+  const linear_algebra::Matrix both = normal_points(64, 5, 2), one = normal_points(64, 9, 2, false);
+  REQUIRE(one.rows() == 64);
+  for (std::size_t j = 0; j < 5; ++j)
+    for (std::size_t i = 0; i < 64; ++i) CHECK(one(i, j) == Approx(both(2 * i, j)).epsilon(1e-13));
+}
+
+TEST_CASE("with memory: of odd functions one point of each pair says what both say") {
+  const StateFunction odd = state_function("tanh");
+  StateFunction other = odd;
+  other.odd = false;
+  const std::vector<std::uint64_t> depths{1, 4, 9};
+  const DepthCurves half = depth_curves_with_memory(1, odd, 0.5, 0.6, 0.3, depths),
+                    all = depth_curves_with_memory(1, other, 0.5, 0.6, 0.3, depths);
+  for (std::size_t k = 0; k < 3; ++k) {
+    CHECK(half.length[k] == Approx(all.length[k]).epsilon(1e-12));
+    CHECK(half.overlap[k] == Approx(all.overlap[k]).epsilon(1e-12));
+    CHECK(half.residual[k] == Approx(all.residual[k]).epsilon(1e-10));
+  }
+}
+
+TEST_CASE("with memory: the mean of paths meets the fixed point, of lengths and overlaps") {
+  // Symmetric tanh comes to rest by depth 16; the fixed point is an integral.
+  const StateFunction phi = state_function("tanh");
+  const Equilibrium at = equilibrium(elliptic(1), phi, 1, 0.3);
+  const DepthCurves curves = depth_curves_with_memory(1, phi, 1, 0.3, 0.3, {16});
+  CHECK(curves.length[0] == Approx(at.length).epsilon(3e-5));
+  CHECK(curves.overlap[0] == Approx(pair_equilibrium(phi, 1, 0.3, at).overlap).epsilon(3e-4));
+}
+
 TEST_CASE("with memory: drawn matrices iterate as their law says") {
   // 12 draws at n = 300: the mean of |z|^2/n has a standard error of some 1%; 5% leaves a false alarm below 1e-5.
   constexpr std::size_t n = 300, draws = 12;

@@ -626,3 +626,29 @@ TEST_CASE("the growth rate that is reported is that of P at late times") {
   CHECK(models::testing::report(steps, "growth_rate") ==
         Approx(std::log((1 - x) * (1 - x) + 6.5 * x * x)).epsilon(1e-10));
 }
+
+TEST_CASE("the paths of the SDE are as many and its steps as long as asked: Euler's steps of one mode by hand") {
+  const auto solved = [](const std::string& paths, const std::string& step) {
+    return prepare(
+               "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [0.5]\ntarget_power = [2.0]\n"
+               "[noise]\nvariance = 0.3\n[optimizer]\nlearning_rate = 0.4\nbatch = 1e20\n[time]\nat = [1, 10]\n",
+               {"theory.method=sde", "theory.scheme=euler-maruyama", "theory.paths=" + paths,
+                "theory.time_step=" + step})
+        ->solve();
+  };
+  for (const double step : {0.25, 0.5}) {
+    const models::Trajectory t = solved("7", step == 0.25 ? "0.25" : "0.5");
+    CHECK(models::testing::report(t, "sde_paths") == 7);
+    CHECK(models::testing::report(t, "sde_time_step") == step);
+    // No noise at such a batch: v falls by 1 - h eta lambda in a step of h.
+    const std::vector<double>& p = models::testing::column(t, "excess_mse");
+    REQUIRE(p.size() == 3);
+    for (const auto& [k, time] : {std::pair{1, 1.0}, {2, 10.0}})
+      CHECK(p[k] == Approx(0.5 * 2 * std::pow(1 - step * 0.4 * 0.5, 2 * time / step)).epsilon(1e-7));
+  }
+  // With noise the error of the mean is the spread over the root of how many there are.
+  const models::Trajectory noisy =
+      prepare(power_law, {"theory.method=sde", "theory.paths=9", "time.at=[20]", "spectrum.dimension=4"})->solve();
+  CHECK(models::testing::column(noisy, "excess_mse_sde_std").back() ==
+        Approx(3 * models::testing::column(noisy, "excess_mse_sde_sem").back()).epsilon(1e-12));
+}

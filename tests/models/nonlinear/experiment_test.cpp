@@ -479,3 +479,23 @@ TEST_CASE("the rate of the step before is a multiple of the best one, under a gr
   CHECK(t.find("learning_rate")->value[1] ==
         Approx(0.7 * std::get<double>(find(problem->stability(), "greedy_learning_rate")->value)).epsilon(1e-7));
 }
+
+TEST_CASE("a line search takes the greedy rate, a constant rule none: both classes") {
+  for (const std::string model : {"residual-sgd", "sign-sgd"}) {
+    CAPTURE(model);
+    const auto same = [&](const std::string& optimizer, const std::string& rate, const std::string& written) {
+      const models::Trajectory ruled = prepare(experiment(model, optimizer, rate))->solve(),
+                               plain = prepare(experiment(model, written))->solve();
+      REQUIRE(ruled.columns.size() == plain.columns.size());
+      REQUIRE(ruled.steps == std::vector<double>{0, 1, 4, 14, 50});
+      for (std::size_t c = 0; c < plain.columns.size(); ++c) {
+        CAPTURE(plain.columns[c].observable.name);
+        for (std::size_t k = 0; k < 5; ++k)
+          CHECK(ruled.columns[c].value[k] == Approx(plain.columns[c].value[k]).epsilon(1e-12));
+      }
+    };
+    same("batch = 2", "[rate]\nkind = 'line-search'\nmultiplier = 0.7\n",
+         "batch = 2\nlearning_rate_rule = 'greedy'\nlearning_rate = 0.7");
+    same("batch = 2\nlearning_rate = 0.01", "[rate]\nkind = 'constant'\n", "batch = 2\nlearning_rate = 0.01");
+  }
+}

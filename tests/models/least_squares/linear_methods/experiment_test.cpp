@@ -555,3 +555,54 @@ TEST_CASE("schedules of any other number reach the steps: one mode under full ba
     CHECK(last(solved, "excess_mse") == Approx(2 * lambda * v * v).epsilon(1e-12));
   }
 }
+
+TEST_CASE("every key of a custom method's phases is what its definition says: the moments of one mode by hand") {
+  const auto solved = prepare(
+                          "model = 'least-squares'\n[time]\nat = [3, 7]\n[spectrum]\nkind = 'list'\neigenvalues = "
+                          "[0.5]\ntarget_power = [2.0]\n[noise]\nlaw = 'gaussian'\nvariance = 0.3\n"
+                          "[optimizer]\nkind = 'custom'\nbatch = 2\nstart = [1, 0.4]\nstart_target = [0, 0.2]\n"
+                          "readout = [0.8, 0.3]\n"
+                          "[[optimizer.phase]]\nrepeat = 2\nT0 = [[0.9, 0.1], [0.2, 0.7]]\n"
+                          "T1 = [[-0.3, 0], [-0.1, -0.2]]\nn = [-0.3, 0.2]\ne = [1, 0.5]\nomega = [0.6]\n"
+                          "[[optimizer.phase]]\nT0 = [[0.6, 0.4], [0, 1]]\nT1 = [[0, 0.1], [0, 0]]\n"
+                          "[[optimizer.phase]]\nT0 = [[1, 0], [0.3, 0.6]]\nT1 = [[-0.2, 0], [0, 0]]\nn = [-0.2, 0]\n"
+                          "e = [0.7, 0.3]\nomega = [1.7]\n")
+                          ->solve();
+  using Square = std::array<std::array<double, 2>, 2>;
+  const double lambda = 0.5;
+  const auto moved = [&](const Square& t0, const Square& t1, const Square& m) {
+    Square out{};
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j)
+        for (int k = 0; k < 2; ++k)
+          for (int l = 0; l < 2; ++l)
+            out[i][j] += (t0[i][k] + lambda * t1[i][k]) * m[k][l] * (t0[j][l] + lambda * t1[j][l]);
+    return out;
+  };
+  const auto form = [](const std::array<double, 2>& a, const Square& m) {
+    return a[0] * a[0] * m[0][0] + 2 * a[0] * a[1] * m[0][1] + a[1] * a[1] * m[1][1];
+  };
+  // A Gaussian x of variance lambda: Var((x^2 - lambda) v - x eps) = 2 lambda^2 v^2 + lambda sigma^2, over a batch of 2.
+  const auto noisy = [&](Square m, const std::array<double, 2>& n, double noise) {
+    for (int i = 0; i < 2; ++i)
+      for (int j = 0; j < 2; ++j) m[i][j] += n[i] * n[j] * noise / 2;
+    return m;
+  };
+  const auto gradient = [&](const std::array<double, 2>& e, const Square& m) {
+    return 2 * lambda * lambda * form(e, m) + lambda * 0.3;
+  };
+  // v_0 = -theta*: the coordinates start at (1, 0.4 - 0.2) v_0.
+  Square m{{{2, 0.4}, {0.4, 0.08}}};
+  for (std::size_t k = 1; k <= 7; ++k) {
+    if (k % 3 != 0) {
+      const double noise = 0.6 * gradient({1, 0.5}, m);
+      m = noisy(moved({{{0.9, 0.1}, {0.2, 0.7}}}, {{{-0.3, 0}, {-0.1, -0.2}}}, m), {-0.3, 0.2}, noise);
+      if (k % 3 == 2) m = moved({{{0.6, 0.4}, {0, 1}}}, {{{0, 0.1}, {0, 0}}}, m);
+    } else {
+      const double noise = 1.7 * gradient({0.7, 0.3}, m);
+      m = noisy(moved({{{1, 0}, {0.3, 0.6}}}, {{{-0.2, 0}, {0, 0}}}, m), {-0.2, 0}, noise);
+    }
+    if (k == 3) CHECK(solved.find("excess_mse")->value[1] == Approx(lambda * form({0.8, 0.3}, m)).epsilon(1e-13));
+  }
+  CHECK(last(solved, "excess_mse") == Approx(lambda * form({0.8, 0.3}, m)).epsilon(1e-13));
+}

@@ -239,3 +239,51 @@ TEST_CASE("the findings of a search are what it came to") {
   CHECK(found.diverged > 0);
   CHECK(number(said, "diverged") == static_cast<double>(found.diverged));
 }
+
+TEST_CASE("every key of [tune] is the range of the hyperparameter of its name, budget and target as asked") {
+  struct Row {
+    const char *optimizer, *key;
+    double from, to;
+  };
+  const char *momentum =
+                 "kind = 'momentum'\nmomentum_kind = 'custom'\nlearning_rate = 0.1\nmomentum = 0.5\nbatch = 2\n"
+                 "gradient_weight = 0.4\nbuffer_weight = 0.8\nweight_decay = 0.01\n",
+             *ema = "kind = 'ema'\nlearning_rate = 0.1\naverage_decay = 0.7\n",
+             *diloco =
+                 "kind = 'diloco'\nlearning_rate = 0.1\ninner_steps = 4\nworkers = 2\nbatch = 2\n"
+                 "outer_momentum_kind = 'custom'\nouter_learning_rate = 0.7\nouter_momentum = 0.3\n"
+                 "outer_gradient_weight = 0.5\nouter_buffer_weight = 0.6\n";
+  for (const Row& row :
+       {Row{momentum, "learning_rate", 0.02, 0.7}, Row{momentum, "momentum", 0, 0.93}, Row{momentum, "batch", 1, 9},
+        Row{momentum, "gradient_weight", 0.03, 1.7}, Row{momentum, "buffer_weight", 0.07, 2.3},
+        Row{momentum, "weight_decay", 0.0003, 0.05}, Row{ema, "average_decay", 0.1, 0.97},
+        Row{diloco, "inner_steps", 1, 11}, Row{diloco, "workers", 1, 7}, Row{diloco, "outer_learning_rate", 0.05, 2},
+        Row{diloco, "outer_momentum", 0.02, 0.9}, Row{diloco, "outer_gradient_weight", 0.1, 2},
+        Row{diloco, "outer_buffer_weight", 0.1, 2}}) {
+    const std::string key = row.key;
+    CAPTURE(key);
+    const auto experiment = [&](const std::string& more) {
+      return read_experiment(edgewise::settings::read_text(
+          std::string("model = 'least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 9\n[noise]\nvariance = "
+                      "0.05\n[time]\nsteps = 30\n[monte_carlo]\nseed = 9\n[optimizer]\n") +
+              row.optimizer + "[tune]\nevaluations = 14\n" + key + " = [" + std::to_string(row.from) + ", " +
+              std::to_string(row.to) + "]\n" + more,
+          "x.toml"));
+    };
+    const std::string target = key == "average_decay" ? "average_excess_mse" : "risk";
+    const Experiment plain = experiment(""), asked = experiment("samples = 131\nobservable = '" + target + "'\n");
+    using edgewise::models::testing::number;
+    // As `tune` is of the same ranges, which is compared with the search written out above.
+    const Tuned by_steps = tune(read_linear_problem(plain), {{key, row.from, row.to}}, {.evaluations = 14, .seed = 9});
+    const auto said = find(plain).tune(plain);
+    CHECK(number(said, key) == by_steps.best.front().second);
+    CHECK(number(said, "excess_mse") == by_steps.value);
+    CHECK(number(said, "evaluations") == 14);
+    const Tuned by_samples = tune(read_linear_problem(asked), {{key, row.from, row.to}},
+                                  {.evaluations = 14, .seed = 9, .samples = 131, .observable = target});
+    const auto of_samples = find(asked).tune(asked);
+    CHECK(number(of_samples, key) == by_samples.best.front().second);
+    CHECK(number(of_samples, target) == by_samples.value);
+    CHECK(number(of_samples, "steps") == static_cast<double>(by_samples.steps));
+  }
+}

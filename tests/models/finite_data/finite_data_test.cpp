@@ -23,6 +23,7 @@
 #include "random/random.hpp"
 #include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -654,4 +655,18 @@ TEST_CASE("schedules: one sample of one parameter contracts by 1 - eta s(k) mu")
         schedule + "\n");
     CHECK(column(problem->solve(), "loss")[1] == Approx(z * z / 2).epsilon(1e-12));
   }
+}
+
+TEST_CASE("finite data: what is left out is what the description says") {
+  const std::string sgd = "learning_rate = 0.4", noise = "[noise]\nvariance = 0.2\n";
+  const auto check = [](const std::string& text, const char* key, const char* usual, const char* other) {
+    models::testing::check_default(text, key, usual, other);
+  };
+  check(experiment(sgd, "samples = 6", noise), "noise.law", "'gaussian'", "'laplace'");
+  check(experiment(sgd, "samples = 6"), "data.seed", "1", "2");
+  check(experiment(sgd, "samples = 6"), "optimizer.batch", "1", "2");
+  check(experiment(sgd, "samples = 6"), "optimizer.sampling", "'without-replacement'", "'bernoulli'");
+  check(experiment(sgd, "samples = 6"), "theory.method", "'exact'", "'closure'");
+  check(experiment(sgd, "samples = 6"), "theory.bands", "false", "true");
+  check(experiment(sgd, "samples = 6"), "monte_carlo.sampler", "'auto'", "'parameters'");
 }

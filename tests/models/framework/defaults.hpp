@@ -14,7 +14,7 @@
 
 namespace edgewise::models::testing {
 
-/// Columns, findings, modes, and what the first replica shows at the end.
+/// Columns and their deviations, findings, modes, and what the first replica shows at the end.
 inline std::vector<std::string> all_that_is_said(const std::string& text, const std::vector<std::string>& overrides) {
   const auto problem = prepare(text, overrides);
   std::vector<std::string> out;
@@ -22,7 +22,10 @@ inline std::vector<std::string> all_that_is_said(const std::string& text, const 
     for (const double x : values) out.push_back(name + " " + settings::text_of(x));
   };
   const Trajectory theory = problem->solve();
-  for (const Column& column : theory.columns) add(column.observable.name, column.value);
+  for (const Column& column : theory.columns) {
+    add(column.observable.name, column.value);
+    add(column.observable.name + " std", column.std);
+  }
   for (const Finding& f : problem->stability()) {
     if (const auto* x = std::get_if<double>(&f.value)) add(f.name, {*x});
     if (const auto* s = std::get_if<std::string>(&f.value)) out.push_back(f.name + " " + *s);

@@ -11,6 +11,7 @@
 #include "models/ingredients/noise.hpp"
 #include "models/ingredients/rare_noise.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
 
@@ -262,5 +263,120 @@ TEST_CASE("the table of modes of plain SGD, by hand") {
     CHECK(column(table, "generated_noise")[i] == Approx((1 - (1 - x) * (1 - x)) * D).epsilon(1e-12));
     CHECK(column(table, "stationary_power")[i] == Approx(D).epsilon(1e-12));
     CHECK(column(table, "stationary_excess_mse")[i] == Approx(lambda[i] * D).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("least squares: what is left out is what the description says") {
+  const std::string rows =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\ntarget_power = [0.7, 2.0]\n"
+      "[noise]\nvariance = 0.2\n[time]\nat = [1, 12]\n";
+  const auto check = [&](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default(rows + keys, key, usual, other);
+  };
+  const std::string sgd = "[optimizer]\nlearning_rate = 0.2\n";
+  check(sgd, "noise.law", "'gaussian'", "'laplace'");
+  check(sgd, "data.law", "'gaussian'", "'uniform'");
+  check(sgd, "initial.scale", "0", "0.05");
+  check(sgd, "optimizer.kind", "'sgd'", "'ema'");
+  check(sgd, "optimizer.batch", "1", "2");
+  check(sgd, "optimizer.weight_decay", "0", "0.05");
+  check(sgd + "weight_decay = 0.1\n", "optimizer.decoupled", "false", "true");
+  check(sgd + "weight_decay = 0.1\n", "optimizer.independent", "false", "true");
+  check(sgd, "monte_carlo.sampler", "'auto'", "'naive'");
+  const std::string momentum = sgd + "kind = 'momentum'\n", weights = momentum + "momentum_kind = 'custom'\n",
+                    diloco = sgd + "kind = 'diloco'\n", outer = diloco + "outer_momentum_kind = 'custom'\n";
+  check(momentum, "optimizer.momentum_kind", "'heavy-ball'", "'nesterov'");
+  check(momentum, "optimizer.momentum", "0.9", "0.91");
+  check(weights, "optimizer.gradient_weight", "1", "1.05");
+  check(weights, "optimizer.buffer_weight", "0", "0.05");
+  check(sgd + "kind = 'ema'\n", "optimizer.average_decay", "0.99", "0.98");
+  check(sgd + "kind = 'tail-average'\n", "optimizer.average_from", "0", "1");
+  // A sync must come before the end of the run.
+  const std::string rounds = diloco + "inner_steps = 4\n";
+  check(rounds, "optimizer.outer_learning_rate", "0.7", "0.71");
+  check(rounds, "optimizer.workers", "4", "5");
+  check(rounds, "optimizer.outer_momentum_kind", "'nesterov'", "'heavy-ball'");
+  check(rounds, "optimizer.outer_momentum", "0.9", "0.91");
+  check(rounds, "optimizer.persistent", "true", "false");
+  check(outer + "inner_steps = 4\n", "optimizer.outer_gradient_weight", "1", "1.05");
+  check(outer + "inner_steps = 4\n", "optimizer.outer_buffer_weight", "0", "0.05");
+  models::testing::check_default(rows + "steps = 40\n" + diloco, "optimizer.inner_steps", "16", "17");
+  const std::string theory = sgd + "[theory]\n", ode = theory + "method = 'ode'\n",
+                    reduced = theory + "method = 'reduced'\n", sde = theory + "method = 'sde'\npaths = 8\n";
+  check(sgd, "theory.method", "'recursion'", "'ode'");
+  check(sgd, "theory.bands", "false", "true");
+  check(sgd, "theory.decomposition", "false", "true");
+  check(sgd, "theory.exponents", "false", "true");
+  check(ode, "theory.level", "'log'", "'diff'");
+  check(ode, "theory.integrator", "'auto'", "'explicit'");
+  check(ode + "integrator = 'explicit'\n", "theory.rtol", "1e-8", "1e-4");
+  check(ode + "integrator = 'explicit'\n", "theory.atol", "0", "1e-3");
+  check(reduced, "theory.kernel", "'volterra'", "'oneexp'");
+  check(reduced + "kernel = 'exponentials'\n", "theory.exponentials", "4", "1");
+  check(theory, "theory.scale_contraction", "1", "1.05");
+  check(theory, "theory.scale_feedback", "1", "1.05");
+  check(theory, "theory.scale_label_noise", "1", "1.05");
+  check(sde, "theory.scheme", "'weak2'", "'euler-maruyama'");
+  check(sde, "theory.time_step", "1", "0.5");
+  check(theory + "method = 'sde'\n", "theory.paths", "256", "255");
+}
+
+TEST_CASE("rate rules: what is left out is what the description says") {
+  const std::string rows =
+      "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.3]\ntarget_power = [0.7, 2.0]\n"
+      "[noise]\nvariance = 0.2\n[time]\nat = [1, 12]\n[rate]\n";
+  struct Row {
+    const char *rule, *key, *usual, *other;
+  };
+  for (const Row& row : {Row{"'adagrad-norm'", "eta0", "1", "1.05"},
+                         Row{"'adagrad-norm'", "b0", "1e-4", "0.1"},
+                         Row{"'adagrad-norm'", "multiplier", "1", "1.05"},
+                         Row{"'stochastic-polyak'", "c", "0.5", "0.55"},
+                         Row{"'stochastic-polyak'", "eta_max", "inf", "0.1"},
+                         Row{"'stochastic-polyak'", "f_min", "0", "0.05"},
+                         Row{"'dog'", "epsilon", "1e-8", "0.1"},
+                         Row{"'dowg'", "r_eps", "0.01", "0.011"},
+                         Row{"'dowg'", "form", "'sum'", "'root'"},
+                         Row{"'dowg'", "epsilon", "1e-8", "0.1"},
+                         Row{"'dowg'\nform = 'root'", "epsilon", "1e-4", "0.1"},
+                         Row{"'d-adaptation'", "d0", "1e-6", "1e-5"},
+                         Row{"'d-adaptation'", "prior", "0", "0.5"},
+                         Row{"'prodigy'", "d0", "1e-6", "1e-5"},
+                         Row{"'prodigy'", "prior", "0", "0.5"},
+                         Row{"'momo'", "beta", "0.9", "0.91"},
+                         Row{"'momo'", "eta_max", "1", "0.1"},
+                         Row{"'momo'", "f_min", "0", "0.05"},
+                         Row{"'mechanic'", "s0", "1e-6", "1e-5"},
+                         Row{"'mechanic'", "lambda", "0.01", "0.2"},
+                         Row{"'mechanic'", "displacement", "'kept'", "'recomputed'"},
+                         Row{"'cocob'", "alpha", "100", "10"},
+                         Row{"'cocob'", "epsilon", "1e-8", "1"},
+                         Row{"'prodigy-adam'", "d0", "1e-6", "1e-5"},
+                         Row{"'prodigy-adam'", "beta1", "0.9", "0.91"},
+                         Row{"'prodigy-adam'", "beta2", "0.999", "0.99"},
+                         Row{"'prodigy-adam'", "epsilon", "1e-8", "1e-3"},
+                         Row{"'d-adaptation-adam'", "d0", "1e-6", "1e-5"},
+                         Row{"'momo-adam'", "eta_max", "0.01", "0.001"},
+                         Row{"'momo-adam'\neta_max = 10", "f_min", "0", "0.2"},
+                         Row{"'nadamw'", "learning_rate", "1e-3", "1.1e-3"},
+                         Row{"'nadamw'", "weight_decay", "1e-4", "0.1"},
+                         Row{"'nadamw'", "beta1", "0.9", "0.91"},
+                         Row{"'nadamw'", "beta2", "0.999", "0.99"},
+                         Row{"'nadamw'", "epsilon", "1e-8", "1e-3"},
+                         Row{"'nadamw'", "multiplier", "1", "1.05"}}) {
+    const std::string key = row.key, rule = row.rule;
+    CAPTURE(rule);
+    CAPTURE(key);
+    // Of some the theory is not known.
+    const auto end = [&](const std::string& more) {
+      const auto simulation = prepare(rows + "kind = " + rule + "\n" + more)->simulate();
+      const auto replica = simulation->replica(1, 0);
+      replica->advance(12);
+      std::vector<double> out(simulation->observables().size());
+      replica->observe(out);
+      return out;
+    };
+    CHECK(end("") == end(key + " = " + row.usual + "\n"));
+    CHECK(end("") != end(key + " = " + row.other + "\n"));
   }
 }

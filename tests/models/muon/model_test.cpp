@@ -10,6 +10,7 @@
 #include "models/framework/model.hpp"
 #include "models/muon/phases.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/named.hpp"
 
 using namespace edgewise;
@@ -477,4 +478,31 @@ TEST_CASE("options: the noise of signs by the linear law, and outputs of a power
   for (std::size_t k = 0; k < 3; ++k)
     CHECK(models::testing::column(law, "excess_mse")[k] ==
           Approx(models::testing::column(list, "excess_mse")[k]).epsilon(1e-13));
+}
+
+TEST_CASE("matrix least squares: what is left out is what the description says") {
+  const std::string rows =
+      "model = 'matrix-least-squares'\n[spectrum]\nkind = 'power-law'\ndimension = 8\nalpha = 0.5\nbeta = 0.3\n"
+      "[time]\nat = [1, 6]\n";
+  const auto check = [&](const std::string& keys, const char* key, const char* usual, const char* other) {
+    models::testing::check_default(rows + keys, key, usual, other);
+  };
+  const std::string noise = "[noise]\nrelative_variance = 0.25\n", svd = noise + "[optimizer]\nlearning_rate = 0.02\n",
+                    sign = svd + "kind = 'signsgd'\n";
+  check(svd, "optimizer.kind", "'signsvd'", "'signsgd'");
+  check(svd, "optimizer.batch", "8", "9");
+  check(noise + "[optimizer]\nprotocol = 'adaptive'\n", "optimizer.gamma_fraction", "0.5", "0.51");
+  check(svd + "[theory]\nmethod = 'ode'\n", "theory.resolutions", "0", "0.5");
+  check("[optimizer]\nlearning_rate = 0.02\n", "noise.variance", "0", "0.05");
+  check(svd, "data.outputs", "8", "16");
+  check(sign, "data.rotation", "'hadamard'", "'haar'");
+  check(sign + "[data]\nrotation = 'haar'\n", "data.rotation_seed", "1", "2");
+  check(svd, "data.output_alpha", "0", "0.05");
+  check(svd, "theory.method", "'recursion'", "'ode'");
+  check(sign, "theory.sign_noise", "'auto'", "'linear'");
+  check(svd, "theory.regression_draws", "0", "10");
+  check(svd + "[theory]\nmethod = 'ode'\n", "theory.rtol", "1e-8", "1e-2");
+  check(svd + "[theory]\nmethod = 'ode'\n", "theory.atol", "0", "1e-2");
+  check(svd, "theory.scale_drift", "1", "1.05");
+  check(svd, "theory.scale_noise", "1", "1.05");
 }

@@ -16,6 +16,7 @@
 #include "models/nonlinear/laws.hpp"
 #include "spectra/dataset.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/temporary_folder.hpp"
 
@@ -498,4 +499,52 @@ TEST_CASE("a line search takes the greedy rate, a constant rule none: both class
          "batch = 2\nlearning_rate_rule = 'greedy'\nlearning_rate = 0.7");
     same("batch = 2\nlearning_rate = 0.01", "[rate]\nkind = 'constant'\n", "batch = 2\nlearning_rate = 0.01");
   }
+}
+
+TEST_CASE("residual and sign methods: what is left out is what the description says") {
+  std::string model;
+  const auto check = [&](const std::string& keys, const char* key, const char* usual, const char* other) {
+    CAPTURE(model);
+    models::testing::check_default(
+        "model = '" + model +
+            "'\n[spectrum]\nkind = 'list'\neigenvalues = [1.0, 0.5]\nmultiplicities = [2, 3]\ntarget_power = [0.7, 2]\n"
+            "[noise]\nvariance = 0.2\n[time]\nat = [1, 12]\n" +
+            keys,
+        key, usual, other);
+  };
+  for (const std::string each : {"residual-sgd", "sign-sgd"}) {
+    model = each;
+    const std::string plain = "[optimizer]\nlearning_rate = 0.05\n", theory = plain + "[theory]\n",
+                      ode = theory + "method = 'ode'\n", sde = theory + "method = 'sde'\n";
+    check(plain, "noise.law", "'gaussian'", "'laplace'");
+    check(plain, "optimizer.batch", "1", "2");
+    check(plain, "optimizer.learning_rate_rule", "'constant'", "'greedy'");
+    check(plain, "monte_carlo.sampler", "'auto'", "'naive'");
+    check(plain, "theory.method", "'recursion'", "'ode'");
+    check(plain, "theory.bands", "false", "true");
+    check(plain + "batch = 2\n", "theory.effects", "false", "true");
+    check(ode, "theory.integrator", "'auto'", "'sdirk4'");
+    check(ode + "integrator = 'explicit'\n", "theory.rtol", "1e-8", "1e-4");
+    check(ode + "integrator = 'explicit'\n", "theory.atol", "0", "1e-3");
+    check(sde, "theory.paths", "64", "63");
+    check(sde + "paths = 8\n", "theory.time_step", "1", "0.5");
+    check(theory, "theory.scale_drift", "1", "1.05");
+    check(theory, "theory.scale_noise", "1", "1.05");
+  }
+  const std::string rate = "[optimizer]\nlearning_rate = 0.02\n";
+  check(rate, "optimizer.kind", "'sign-late'", "'sign-early'");
+  check(rate + "batch = 3\n", "theory.compare", "false", "true");
+  check(rate + "kind = 'sign-ema'\n", "optimizer.ema", "0.9", "0.91");
+  check(rate + "kind = 'ema-sign'\n", "optimizer.ema", "0.9", "0.91");
+  check(rate + "kind = 'adam'\n", "optimizer.beta1", "0.9", "0.91");
+  check(rate + "kind = 'adam'\n", "optimizer.beta2", "0.99", "0.98");
+  check(rate + "kind = 'adam'\n", "optimizer.floor", "1e-8", "1e-2");
+  const std::string variance = rate + "batch = 4\nkind = 'per-example-adam'\n";
+  check(variance, "optimizer.beta2", "0.95", "0.94");
+  check(variance, "optimizer.floor", "1e-3", "1e-2");
+  check(variance, "optimizer.second_moment", "'per-example'", "'variance'");
+  model = "residual-sgd";
+  check(rate, "optimizer.kind", "'sgd'", "'lad'");
+  check(rate + "kind = 'quantile'\n", "optimizer.tau", "0.5", "0.6");
+  check(rate + "kind = 'huber'\nthreshold = 0.9\n", "optimizer.threshold_rule", "'constant'", "'sqrt-risk'");
 }

@@ -143,3 +143,11 @@ TEST_CASE("the limit of the normalised curve is that of the tie, however slowly 
       CHECK(limit(x, times) == Approx((w * std::pow(x, -0.7) + 0.3) / (w + 0.3)).epsilon(1e-5));
   }
 }
+
+TEST_CASE("a sum of powers of which nothing more is said is of size 100 and falls to 0") {
+  const auto theory = models::testing::prepare(
+                          "model = 'sum-of-powers'\n[powers]\nterms = [[2, 0.4, 0], [3, 0, 0.2]]\n[time]\nat = [7]\n")
+                          ->solve();
+  REQUIRE(theory.steps.size() == 1);
+  CHECK(theory.columns[0].value[0] == Approx(2 * std::pow(7, -.4) + 3 * std::pow(100, -.2)).epsilon(1e-13));
+}

@@ -2,6 +2,7 @@
 #include "models/framework/model.hpp"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <fstream>
@@ -10,6 +11,11 @@
 
 #include "models/framework/sections.hpp"
 #include "models/ingredients/rate_rules.hpp"
+#include "spectra/dataset.hpp"
+#include "tests/approx.hpp"
+#include "tests/models/framework/experiment_text.hpp"
+#include "tests/models/framework/named.hpp"
+#include "tests/temporary_folder.hpp"
 
 using namespace edgewise;
 using namespace edgewise::models;
@@ -148,4 +154,72 @@ TEST_CASE("tuning is refused by a model that has none") {
                          ("f.toml: tune: tuning is not offered for model " + model->description().name).c_str(),
                          settings::Error);
   }
+}
+
+TEST_CASE("keys of a data set reach every model that streams it: power, trace and modes from the pixels") {
+  // 70 images of 3 x 2 pixels in the files of Fashion-MNIST.
+  const temporary::Folder folder;
+  constexpr std::size_t all = 70, pixels = 6;
+  std::string images("\0\0\x08\x03\0\0\0\x46\0\0\0\x03\0\0\0\x02", 16), classes("\0\0\x08\x01\0\0\0\x46", 8);
+  for (std::size_t i = 0; i < all; ++i) {
+    for (std::size_t j = 0; j < pixels; ++j) images += static_cast<char>((i * i * (j + 3) + 17 * i + 31 * j * i) % 256);
+    classes += static_cast<char>((7 * i + i * i / 3) % 10);
+  }
+  std::ofstream(folder / "train-images-idx3-ubyte.gz", std::ios::binary) << images;
+  std::ofstream(folder / "train-labels-idx1-ubyte.gz", std::ios::binary) << classes;
+  const auto trace_of = [&](std::size_t rows) {
+    double sum = 0;
+    for (std::size_t j = 0; j < pixels; ++j) {
+      double mean = 0, square = 0;
+      for (std::size_t i = 0; i < rows; ++i) {
+        const double x = static_cast<unsigned char>(images[16 + i * pixels + j]) / 255.0;
+        mean += x / static_cast<double>(rows);
+        square += x * x / static_cast<double>(rows);
+      }
+      sum += square - mean * mean;
+    }
+    return sum;
+  };
+  const auto share_of = [&](std::size_t rows, int of) {
+    double count = 0;
+    for (std::size_t i = 0; i < rows; ++i) count += classes[8 + i] == of;
+    return count / static_cast<double>(rows);
+  };
+  struct Row {
+    std::string keys;
+    double power, trace;  // of the centred targets; of K
+    std::size_t modes;
+  };
+  spectra::DatasetOptions random;
+  random.folder = folder / "";
+  random.features = 5;
+  random.feature_seed = 3;
+  const double three = share_of(all, 3), of_40 = share_of(40, 3);
+  const std::vector<Row> rows = {
+      {"target = 'label'", 1, trace_of(all), pixels},
+      {"target = 'class-3'", 4 * three * (1 - three), trace_of(all), pixels},
+      {"target = 'class-3'\nrows = 40", 4 * of_40 * (1 - of_40), trace_of(40), pixels},
+      {"target = 'label'\nleading = 2", 1, trace_of(all), 3},
+      {"target = 'label'\nfeatures = 5\nfeature_seed = 3", 1, spectra::measure(random)->spectrum.trace(), 5}};
+  for (const std::string model : {"least-squares", "residual-sgd", "sign-sgd"})
+    for (const Row& row : rows) {
+      // In coordinates of its own a data set keeps every eigenvalue.
+      if (model != "least-squares" && row.keys.find("leading") != std::string::npos) continue;
+      CAPTURE(model);
+      const std::string keys = row.keys;
+      CAPTURE(keys);
+      const auto problem = [&](const std::string& rate) {
+        return testing::prepare("model = '" + model + "'\n[spectrum]\nkind = 'dataset'\nfolder = '" + (folder / "") +
+                                "'\n" + row.keys + "\n[noise]\nvariance = 0.3\n[optimizer]\n" + rate +
+                                "\n[time]\nat = [3]\n");
+      };
+      const auto given = problem("gamma = 0.02");
+      const Trajectory by_trace = given->solve(),
+                       by_hand = problem(fmt::format("learning_rate = {:.17g}", 0.02 / row.trace))->solve();
+      // What the pixels leave unexplained of the labels is noise: P + sigma^2 is all of them.
+      CHECK(testing::column(by_trace, "risk").front() == tests::Approx((row.power + 0.3) / 2).epsilon(1e-5));
+      CHECK(testing::column(by_trace, "excess_mse").back() ==
+            tests::Approx(testing::column(by_hand, "excess_mse").back()).epsilon(1e-5));
+      CHECK(given->mode_table().front().value.size() == row.modes);
+    }
 }

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "models/ingredients/central_flow.hpp"
 #include "models/ingredients/plateau.hpp"
@@ -49,15 +51,21 @@ Prediction plateau(const std::string& observable, double edge, bool tuned = fals
 /// medians left the interval in 38 of 156 settings drawn at random, below it in 4 of 350.
 constexpr double linear_range = 0.04;
 
-/// Whether the oscillation of a run that came to its edge has grown before the last quarter: it is there in the quarter before (the
-/// median curvature along the gradient is half the sharpness or more), or a burst of it has thrown `edge` back since the first quarter. A run that
-/// was quiet below the edge for long goes on beyond it, to 2.2, until then. One whose loss has vanished stays where it is.
+/// Along the oscillation of a run, |g| of that alone, the curvature along the gradient is the sharpness. Where H turns along it the two part,
+/// by the square of the angle, and the sharpness at its ends is above the edge by as much: below .95 medians left the interval in
+/// about half of the runs drawn at random, above it in none of 700 (docs/curvature.md).
+constexpr double least_along = 0.95;
+
+/// Whether a run that came to its edge oscillates there before the last quarter, along the leading eigenvector: in the quarter before it is at
+/// the edge (`edge` above 1.9) and the curvature along the gradient is half the sharpness or more (the median), or a burst of it has thrown
+/// `edge` back since the first quarter; and where that curvature is half or more, of either sign, its median is `least_along`. A run that was quiet below
+/// the edge for long goes on beyond it, to 2.2, until then. One whose loss has vanished stays where it is.
 bool oscillates(const RecordedReplica& run) {
   const auto edge = run.values("edge"), lambda = run.values("sharpness"), logit = run.values("logit_share"),
              functional = run.values("functional_share"), loss = run.values("loss");
-  std::vector<double> along;
+  std::vector<double> shares;
   double top = 0, last_loss = 0;
-  bool below = false, thrown_back = false;
+  bool below = false, thrown_back = false, there = false;
   for (std::size_t t = 0; t < run.steps.size() && run.steps[t] < ingredients::tail_begins * run.steps.back(); ++t) {
     last_loss = loss[t];
     if (run.steps[t] < 0.25 * run.steps.back()) continue;
@@ -65,11 +73,14 @@ bool oscillates(const RecordedReplica& run) {
     if (below && edge[t] > 2) top = std::max(top, edge[t]);
     below = below || edge[t] < 2;
     if (run.steps[t] < 0.5 * run.steps.back()) continue;
+    there = there || edge[t] > 1.9;
     const double share = (logit[t] + functional[t]) / lambda[t];
-    along.push_back(share > 0 ? share : 0);
+    shares.push_back(std::isfinite(share) ? share : 0);
   }
-  if (!(last_loss >= 1e-12 * loss[0])) return false;
-  return thrown_back || (!along.empty() && ingredients::median(std::move(along)) >= 0.5);
+  if (!(last_loss >= 1e-12 * loss[0]) || !there) return false;
+  if (!thrown_back && ingredients::median(shares) < 0.5) return false;
+  std::erase_if(shares, [](double share) { return std::abs(share) < 0.5; });
+  return shares.empty() || ingredients::median(std::move(shares)) >= least_along;
 }
 
 /// By how much J changes, relatively, along e (of length rho, or rho |g|) and along the oscillation |g|/lambda: the residual of
@@ -114,7 +125,7 @@ Prediction full_batch(const NetworkProblem& problem) {
   out.low = 1.9;
   out.high = 2.15;
   if (problem.rule.base.adaptive) return out;
-  out.runs = "came to 2 before the last quarter, oscillated before it and did not diverge";
+  out.runs = "came to 2 before the last quarter, oscillated along the leading eigenvector and did not diverge";
   if (problem.paths_known()) out.runs += ", and whose ascent and oscillation changed J by at most 4%";
   out.statistic = [rule = problem.rule,
                    paths = problem.paths_known()](const RecordedReplica& run) -> std::optional<double> {
@@ -172,6 +183,14 @@ Prediction no_neglected_trace() {
   return out;
 }
 
+/// Whether the last quarter of the record has both even and odd steps.
+bool sees_both_phases(const Time& time) {
+  bool seen[2] = {false, false};
+  for (const std::uint64_t at : time.at)
+    if (static_cast<double>(at) >= ingredients::tail_begins * static_cast<double>(time.at.back())) seen[at % 2] = true;
+  return seen[0] && seen[1];
+}
+
 /// Why no edge of full batches at a constant rate is claimed; empty: it is. Examples enough, that runs do not learn them at the
 /// edge, and weights enough for the examples: with fewer the medians of gradient descent were 1.8 to 1.97 (2 to 8 examples) and
 /// 2.21 (4 weights, 12 examples).
@@ -190,6 +209,8 @@ std::string no_plateau(const NetworkProblem& problem) {
                        fewest_examples);
   if (network.parameters() < problem.examples() * network.outputs())
     return "there are fewer parameters than targets, which cannot all be learned";
+  if (!problem.rule.base.adaptive && !sees_both_phases(problem.time))
+    return "of an oscillation of period two the last quarter of time.at sees one end; record even and odd steps";
   return "";
 }
 

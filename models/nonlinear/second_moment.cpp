@@ -7,6 +7,7 @@
 #include <optional>
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "models/framework/recorder.hpp"
 #include "models/nonlinear/laws.hpp"
@@ -66,6 +67,15 @@ bool closure_unreliable(const NonlinearProblem& problem, double localisation) {
   return problem.zeta < 1 / problem.batch && localisation < 1;
 }
 
+double young_lag(const NonlinearProblem& problem) {
+  const double B = problem.batch, sigma2 = effective_noise(problem)->variance();
+  if (!(problem.zeta > 1) || !(sigma2 > 0)) return 0;
+  const std::vector<double> variance = problem.covariance.diagonal_entries();
+  const double size = std::sqrt(*std::ranges::max_element(variance) * sigma2);
+  const double first = B > 3 ? 1 / (B - 3) : B > 2 ? std::log1p(size / problem.floor) : size / problem.floor / 4;
+  return first - 2.2 / (B - 1) * std::log1p(-problem.ema_square);
+}
+
 Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearTheory& theory) {
   if (theory.method != "recursion")
     throw std::invalid_argument(
@@ -101,7 +111,18 @@ Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearT
           localisation, target));
   }
   out.report.emplace_back("iterated_steps", static_cast<double>(recursion.steps()));
-  return recorder.take();
+  Trajectory taken = recorder.take();
+  const double from = std::ceil(young_lag(problem) / 0.01 - 1e-6);
+  if (problem.covariance.signal() > 0 || !(from > 1)) return taken;
+  for (Column& column : taken.columns)
+    if (column.observable.name == excess_observable.name || column.observable.name == risk_observable.name)
+      column.valid_from = from;
+  taken.warnings.push_back(
+      fmt::format("the run starts at the optimum, where steps divide by variances of few examples, which are small at "
+                  "times: they are larger "
+                  "than the theory's until n has seen many, and the mean is claimed from step {:g} on",
+                  from));
+  return taken;
 }
 
 }  // namespace edgewise::models::nonlinear

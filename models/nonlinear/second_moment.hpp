@@ -51,6 +51,12 @@ class SecondMomentRecursion {
 /// algorithm's n is negative every now and then, which the closure does not see.
 bool closure_unreliable(const NonlinearProblem& problem, double localisation);
 
+/// From the optimum: by how many steps of the theory P is ahead of it while n is young, for n of few squares is small at times, and
+/// steps divide by it. A bound on sums of E gbar^2/n of one coordinate, simulated (zeta = inf, Gaussian noise, B = 2, 3, 4): the first
+/// step's 1/(B - 3) of independent Gaussians (what the floor leaves of it where that is infinite), and the others'. 0 up to zeta = 1, where
+/// the squares of all steps so far share n evenly.
+double young_lag(const NonlinearProblem& problem);
+
 /// Solves at the recorded steps, by the recursion. \throws std::invalid_argument as SecondMomentRecursion, or for a
 /// theory option that this family does not have.
 Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearTheory& theory);

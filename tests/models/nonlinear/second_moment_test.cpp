@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "models/nonlinear/simulation.hpp"
+#include "random/random.hpp"
 #include "tests/approx.hpp"
 
 using namespace edgewise;
@@ -294,4 +295,40 @@ TEST_CASE("what the closure does not cover is refused, and simulated") {
   NonlinearTheory ode;
   ode.method = "ode";
   CHECK(holds(message(problem(4, 0.3, 20, 1, 0.01), ode), "theory.method"));
+}
+
+TEST_CASE("from the optimum the mean is claimed once n has seen many examples") {
+  const auto from = [](double batch, double zeta, double start) {
+    NonlinearProblem p = problem(batch, 0.5, 20, zeta, 1e-3, 5);
+    for (double& target : p.covariance.target) target *= start;
+    p.ema_square = 0.9;
+    p.floor = 1e-3;
+    return solve_second_moment(p, NonlinearTheory{}).find("excess_mse")->valid_from;
+  };
+  CHECK(from(4, infinity, 0) == 269);  // 100 (1 + 2.2/3 ln 10)
+  CHECK(from(8, 2, 0) == std::ceil(100 * (0.2 + 2.2 / 7 * std::log(10.0))));
+  CHECK(from(4, 1, 0) == 0);
+  CHECK(from(4, infinity, 1) == 0);
+  // One coordinate at the optimum, as the algorithm has it: 20000 chains of 40 steps, standard error of the sum some .1.
+  random::Stream draw(11, 0);
+  double lag = 0, last = 0;
+  constexpr int chains = 20000, steps = 40;
+  for (int chain = 0; chain < chains; ++chain) {
+    double n = 0, left = 1;
+    for (int k = 0; k < steps; ++k) {
+      double mean = 0, square = 0;
+      for (int b = 0; b < 4; ++b) {
+        const double residual = draw.normal(), g = residual * draw.normal();
+        mean += g / 4;
+        square += g * g / 4;
+      }
+      n = 0.9 * n + 0.1 * (square - mean * mean) * 4 / 3;
+      left *= 0.9;
+      const double ratio = 4 * mean * mean * (1 - left) / n / chains;
+      lag += ratio;
+      if (k >= steps / 2) last += ratio / (steps / 2);
+    }
+  }
+  CHECK(lag - steps * last > 1.3);
+  CHECK(lag - steps * last < 2.69);
 }

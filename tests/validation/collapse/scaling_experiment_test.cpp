@@ -675,3 +675,42 @@ TEST_CASE("which predicted spreads are judged, to a per cent of their limits") {
       CHECK(problem.collapse().floor_check->agrees == (factor < 1));
     }
 }
+
+TEST_CASE("every key of [collapse] is what is compared") {
+  const std::string text = small +
+                           "[collapse]\nsizes = [32, 8]\nkey = 'time.points'\nhorizon = '3*size + 5'\nfloor = -0.25\n"
+                           "set = ['optimizer.batch = size/4']\npoints = 12\nsimulate = false\nfrom = 0.4\n"
+                           "well = 0.02\nbroken = 0.07\n";
+  const ScalingOptions options = read_scaling(read(text).table);
+  CHECK(options.sizes == std::vector<double>{8, 32});
+  CHECK(options.key == "time.points");
+  CHECK((*options.horizon)(std::vector{7.0, 100.0}) == 26);
+  CHECK(*options.floor == -0.25);
+  REQUIRE(options.set.size() == 1);
+  CHECK(options.set[0].first == "optimizer.batch");
+  CHECK((*options.set[0].second)(std::vector{7.0}) == 1.75);
+  CHECK(options.points == 12);
+  CHECK_FALSE(*options.simulate);
+  CHECK(options.rule.from == 0.4);
+  CHECK(options.rule.well == 0.02);
+  CHECK(options.rule.broken == 0.07);
+  // A sum of powers at two sizes, by its formula.
+  const models::Experiment powers = read(
+      "model = 'sum-of-powers'\n[powers]\nterms = [[2, 0.5, 0], [3, 0, 0.5]]\nfloor = 0.4\nsize = 9\n[time]\nsteps = "
+      "10\n[collapse]\nkey = 'powers.size'\nsizes = [20, 60]\nhorizon = '3*size + 12'\npoints = 6\n");
+  const ScalingOptions of_powers = read_scaling(powers.table);
+  const auto sizes = at_sizes(powers, of_powers);
+  const ScalingCollapse found = collapse_of(sizes, of_powers, [](const ScaledProblem&) { return Sample(); });
+  CHECK(found.floor == 0.4);
+  REQUIRE(found.theory.x.size() == 6);
+  for (std::size_t p = 0; p < 2; ++p) {
+    const double size = p == 0 ? 20 : 60, last = 3 * size + 12;
+    CHECK(found.theory.size[p] == size);
+    CHECK(found.theory.horizon[p] == last);
+    for (std::size_t k = 0; k < 6; ++k) {
+      // Sixths of 72 and 192 steps are whole.
+      const double step = last * static_cast<double>(k + 1) / 6;
+      CHECK(found.theory.loss[p].front()[k] == Approx(0.4 + 2 / std::sqrt(step) + 3 / std::sqrt(size)).epsilon(1e-12));
+    }
+  }
+}

@@ -395,3 +395,24 @@ TEST_CASE("axis values of one and of two, below 1 and far above, to their last d
   CHECK(axis_values(-300.1, 0.1, 3003, false)[3001] == 0);
   CHECK(axis_values(-0.1, 300.1, 3003, false)[1] == 0);
 }
+
+TEST_CASE("every key of labels, boundaries, derived values and variants is what was written") {
+  const SweepPlan plan =
+      plan_of(replaced(small_sweep, "zero = \"eta - 0.01\"", "zero = \"eta - 0.01\"\nwhen = \"noise > 0.02\""));
+  REQUIRE(plan.boundaries.size() == 1);
+  CHECK(plan.boundaries[0].name == "eta = 0.01");
+  CHECK(plan.boundaries[0].zero == "eta - 0.01");
+  CHECK(plan.boundaries[0].when == "noise > 0.02");
+  REQUIRE(plan.labels.size() == 2);
+  CHECK(plan.labels[0].name == "helps");
+  CHECK(plan.labels[0].when == "gain > 1.05");
+  CHECK(plan.labels[0].predicted == "eta > 0.01");
+  CHECK(plan.labels[1].name == "same");
+  CHECK(plan.variants[0].name == "one");
+  CHECK(plan.variants[1].name == "four");
+  CHECK(plan.variants[1].set == std::vector<std::string>{"optimizer.batch"});
+  CHECK(plan.axes[0].key == "noise.variance");
+  CHECK(plan.axes[1].numbers.front() == 0.001);
+  CHECK(plan.axes[1].numbers.back() == 0.1);
+  CHECK(plan.axes[1].numbers.size() == 5);
+}

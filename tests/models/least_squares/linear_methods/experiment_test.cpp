@@ -605,4 +605,5 @@ TEST_CASE("every key of a custom method's phases is what its definition says: th
     if (k == 3) CHECK(solved.find("excess_mse")->value[1] == Approx(lambda * form({0.8, 0.3}, m)).epsilon(1e-13));
   }
   CHECK(last(solved, "excess_mse") == Approx(lambda * form({0.8, 0.3}, m)).epsilon(1e-13));
+  CHECK(models::testing::report(solved, "iterated_steps") == 7);
 }

@@ -222,4 +222,21 @@ TEST_CASE("keys of a data set reach every model that streams it: power, trace an
             tests::Approx(testing::column(by_hand, "excess_mse").back()).epsilon(1e-5));
       CHECK(given->mode_table().front().value.size() == row.modes);
     }
+  // Every row drawn into a fixed data set: the loss at the start is the power of the targets, tr Theta is tr K.
+  for (const Row& row : rows) {
+    const std::string keys = row.keys;
+    if (keys.find("leading") != std::string::npos) continue;
+    CAPTURE(keys);
+    const auto problem = [&](const std::string& rate) {
+      return testing::prepare(
+          "model = 'finite-data'\n[spectrum]\nkind = 'dataset'\nfolder = '" + (folder / "") + "'\n" + keys +
+          "\n[data]\nlaw = 'rows'\nsamples = " + (keys.find("rows") == std::string::npos ? "70" : "40") +
+          "\n[optimizer]\n" + rate + "\n[time]\nat = [3]\n");
+    };
+    const Trajectory by_trace = problem("gamma = 0.02")->solve(),
+                     by_hand = problem(fmt::format("learning_rate = {:.17g}", 0.02 / row.trace))->solve();
+    CHECK(testing::column(by_trace, "loss").front() == tests::Approx(row.power / 2).epsilon(1e-5));
+    CHECK(testing::column(by_trace, "loss").back() ==
+          tests::Approx(testing::column(by_hand, "loss").back()).epsilon(1e-5));
+  }
 }

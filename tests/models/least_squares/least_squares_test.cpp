@@ -380,3 +380,34 @@ TEST_CASE("rate rules: what is left out is what the description says") {
     CHECK(end("") != end(key + " = " + row.other + "\n"));
   }
 }
+
+TEST_CASE("spectra: what is left out is what the description says") {
+  const auto check = [](const std::string& spectrum, const char* key, const char* usual, const char* other) {
+    CAPTURE(spectrum);
+    models::testing::check_default(
+        "model = 'least-squares'\n[spectrum]\n" + spectrum +
+            "\n[noise]\nvariance = 0.2\n[optimizer]\nlearning_rate = 0.1\n[time]\nat = [5]\n",
+        std::string("spectrum.") + key, usual, other);
+  };
+  const std::string isotropic = "kind = 'isotropic'\ndimension = 6",
+                    power = "kind = 'power-law'\ndimension = 9\nalpha = 0.7\nbeta = 0.4",
+                    two = "kind = 'two-point'\nsmall = 0.1\ndimension = 8",
+                    spiked = "kind = 'spiked'\nspikes = [3, 2]\ndimension = 8",
+                    sampled = "kind = 'marchenko-pastur'\ndimension = 6\nratio = 0.5",
+                    list = "kind = 'list'\neigenvalues = [1, 0.3]";
+  check(isotropic, "eigenvalue", "1", "1.05");
+  check(isotropic, "target_power", "1", "1.05");
+  check(power, "tail", "'none'", "'noise'");
+  check(two, "large", "1", "1.05");
+  check(two, "fraction", "0.5", "0.25");
+  check(spiked, "bulk", "1", "1.05");
+  check(spiked, "spike_power", "[0.5, 0.5]", "[0.5, 0.55]");
+  check(spiked, "bulk_power", "0", "0.05");
+  check(sampled, "method", "'quantiles'", "'sample'");
+  check(sampled + "\nmethod = 'sample'", "seed", "0", "1");
+  check(sampled, "variance", "1", "1.05");
+  check(sampled, "target_power", "1", "1.05");
+  check(list, "multiplicities", "[1, 1]", "[1, 2]");
+  check(list, "target_power", "[1, 1]", "[1, 1.05]");
+  check(list, "unexplained_variance", "0", "0.05");
+}

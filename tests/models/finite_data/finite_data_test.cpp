@@ -670,3 +670,27 @@ TEST_CASE("finite data: what is left out is what the description says") {
   check(experiment(sgd, "samples = 6"), "theory.bands", "false", "true");
   check(experiment(sgd, "samples = 6"), "monte_carlo.sampler", "'auto'", "'parameters'");
 }
+
+TEST_CASE("before a step the risk on fresh data is the signal and the noise of the experiment's laws") {
+  // theta = 0: E y^2/2. Of a power law |theta*|_K^2 = sum j^(-2 alpha - 2 beta).
+  double signal = 0;
+  for (int j = 1; j <= 9; ++j) signal += std::pow(j, -2 * (0.6 + 0.3));
+  struct Row {
+    std::string keys;
+    double variance;
+  };
+  const Row rows[] = {{"law = 'gaussian'\nvariance = 0.2", 0.2},
+                      {"law = 'contaminated'\nscale = 0.3\nprobability = 0.1\noutlier_scale = 4.0", 0.9 * 0.09 + 1.6},
+                      {"law = 'three-point'\nscale = 0.7\nprobability = 0.3", 0.3 * 0.49},
+                      {"law = 'student-t'\nscale = 0.3\ndof = 6", 0.09 * 6 / 4},
+                      {"law = 'laplace'\nvariance = 0.4", 0.4}};
+  for (const Row& row : rows) {
+    const std::string keys = row.keys;
+    CAPTURE(keys);
+    const Trajectory found =
+        prepare(experiment("kind = 'multi-pass-sgd'\nlearning_rate = 0.1", "samples = 4", "[noise]\n" + keys + "\n",
+                           "kind = 'power-law'\ndimension = 9\nalpha = 0.6\nbeta = 0.3"))
+            ->solve();
+    CHECK(column(found, "risk").front() == Approx((signal + row.variance) / 2).epsilon(1e-12));
+  }
+}

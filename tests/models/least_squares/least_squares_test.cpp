@@ -389,14 +389,14 @@ TEST_CASE("spectra: what is left out is what the description says") {
             "\n[noise]\nvariance = 0.2\n[optimizer]\nlearning_rate = 0.1\n[time]\nat = [5]\n",
         std::string("spectrum.") + key, usual, other);
   };
-  const std::string isotropic = "kind = 'isotropic'\ndimension = 6",
+  const std::string equal = "kind = 'isotropic'\ndimension = 6",
                     power = "kind = 'power-law'\ndimension = 9\nalpha = 0.7\nbeta = 0.4",
                     two = "kind = 'two-point'\nsmall = 0.1\ndimension = 8",
                     spiked = "kind = 'spiked'\nspikes = [3, 2]\ndimension = 8",
                     sampled = "kind = 'marchenko-pastur'\ndimension = 6\nratio = 0.5",
                     list = "kind = 'list'\neigenvalues = [1, 0.3]";
-  check(isotropic, "eigenvalue", "1", "1.05");
-  check(isotropic, "target_power", "1", "1.05");
+  check(equal, "eigenvalue", "1", "1.05");
+  check(equal, "target_power", "1", "1.05");
   check(power, "tail", "'none'", "'noise'");
   check(two, "large", "1", "1.05");
   check(two, "fraction", "0.5", "0.25");

@@ -474,7 +474,9 @@ TEST_CASE("the error of the closure: the spread of the rate, times how much P ha
           if (small) claimed = static_cast<double>(at);
         }
         if (lost >= 0) CHECK(*solved.valid_until == until);
-        CHECK(solved.find("learning_rate")->valid_from == claimed);
-        CHECK(solved.find("excess_mse")->valid_from == 0);
+        // What the rule itself shows comes after the three of every run.
+        REQUIRE(solved.columns.size() > 3);
+        for (std::size_t c = 0; c < solved.columns.size(); ++c)
+          CHECK(solved.columns[c].valid_from == (c < 3 ? 0 : claimed));
       }
 }

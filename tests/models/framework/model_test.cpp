@@ -5,8 +5,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/framework/sections.hpp"
@@ -239,4 +241,28 @@ TEST_CASE("keys of a data set reach every model that streams it: power, trace an
     CHECK(testing::column(by_trace, "loss").back() ==
           tests::Approx(testing::column(by_hand, "loss").back()).epsilon(1e-5));
   }
+}
+
+TEST_CASE("keys of noise laws and spectra reach every model that streams: the risk before a step") {
+  // theta = 0: (|theta*|_K^2 + E eps^2)/2. Of a power law |theta*|_K^2 = sum j^(-2 alpha - 2 beta).
+  double signal = 0;
+  for (int j = 1; j <= 9; ++j) signal += std::pow(j, -2 * (0.6 + 0.3));
+  const std::pair<std::string, double> laws[] = {
+      {"law = 'gaussian'\nvariance = 0.2", 0.2},
+      {"law = 'contaminated'\nscale = 0.3\nprobability = 0.1\noutlier_scale = 4.0", 0.9 * 0.09 + 1.6},
+      {"law = 'three-point'\nscale = 0.7\nprobability = 0.3", 0.3 * 0.49},
+      {"law = 'student-t'\nscale = 0.3\ndof = 6", 0.09 * 6 / 4},
+      {"law = 'laplace'\nvariance = 0.4", 0.4}};
+  for (const std::string model : {"least-squares", "residual-sgd", "sign-sgd"})
+    for (const auto& [keys, variance] : laws) {
+      CAPTURE(model);
+      const std::string law = keys;
+      CAPTURE(law);
+      const Trajectory found = testing::prepare("model = '" + model +
+                                                "'\n[spectrum]\nkind = 'power-law'\ndimension = 9\nalpha = 0.6\n"
+                                                "beta = 0.3\n[noise]\n" +
+                                                law + "\n[optimizer]\nlearning_rate = 0.01\n[time]\nat = [1]\n")
+                                   ->solve();
+      CHECK(testing::column(found, "risk").front() == tests::Approx((signal + variance) / 2).epsilon(1e-9));
+    }
 }

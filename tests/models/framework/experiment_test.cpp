@@ -4,7 +4,10 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 using namespace edgewise;
 using models::read_experiment;
@@ -100,4 +103,20 @@ TEST_CASE("recorded steps are increasing, without repeats, exactly as many as as
     RC_ASSERT(std::adjacent_find(at.begin(), at.end(), std::greater_equal<>()) == at.end());
   });
   CHECK(ok);
+}
+
+TEST_CASE("records of every axis: as many as asked, in equal ratios, with 0 and the last") {
+  const std::pair<const char*, const char*> axes[] = {{"least-squares", "[time]\nsteps"},
+                                                      {"kernel-regression", "[samples]\nmax"},
+                                                      {"equilibrium-network", "[depth]\nmax"}};
+  for (const auto& [model, last] : axes) {
+    const std::string text = "model = '" + std::string(model) + "'\n" + last + " = 1000\npoints = ";
+    CAPTURE(text);
+    CHECK(parse(text + "4\n").time.at == std::vector<std::uint64_t>{0, 1, 32, 1000});  // 1000^(1/2) = 31.6
+    CHECK(parse(text + "5\n").time.at == std::vector<std::uint64_t>{0, 1, 10, 100, 1000});
+    const auto given = parse(text + "5\nat = [7, 70]\n[monte_carlo]\nreplicas = 17\nseed = 23\n");
+    CHECK(given.time.at == std::vector<std::uint64_t>{0, 7, 70, 1000});
+    CHECK(given.monte_carlo.replicas == 17);
+    CHECK(given.monte_carlo.seed == 23);
+  }
 }

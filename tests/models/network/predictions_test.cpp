@@ -129,6 +129,15 @@ TEST_CASE("networks: what is claimed depends on what is run") {
   };
   CHECK(tuned("kind = 'cdat'\n") == "on_edge ");
   CHECK(tuned("kind = 'cdat'\nsigma = 2\nema = 0.9\n") == "on_edge ");
+  const auto averaged_of = [&](const std::string& examples, const std::string& rule) {
+    std::string text = experiment("kind = 'gd'\nmomentum = 0.5\n", "[rate]\nkind = 'cdat'\n" + rule);
+    text.erase(text.find("learning_rate"), std::string("learning_rate = 0.8\n").size());
+    text.replace(text.find("examples = 40"), 13, "examples = " + examples);
+    return names(text);
+  };
+  CHECK(averaged_of("15", "ema = 0.9\n").empty());
+  CHECK(averaged_of("16", "ema = 0.9\n") == "on_edge ");
+  CHECK(averaged_of("1", "") == "on_edge ");
   CHECK(tuned("kind = 'cdat'\nsigma = 1.9\n").empty());
   CHECK(tuned("kind = 'cdat'\nmultiplier = 0.5\n").empty());
   CHECK(tuned("kind = 'armijo'\n").empty());

@@ -31,8 +31,8 @@ using settings::Error;
 /// What CLI11 fills in; numbers stay text, so that messages about them are ours.
 struct CommandLine {
   std::string threads, seed, format, word, title, folder, target, rows, store, floor, horizon, reference, noise,
-      observable, kernel, dimension, s2, length, delta, kind;
-  std::vector<std::string> outputs, overrides, files, observables, guides, slices, weights;
+      observable, kernel, dimension, s2, length, layers, delta, kind;
+  std::vector<std::string> outputs, overrides, files, observables, guides, slices, weights, coefficients;
   bool quiet = false, restart = false, retry_failed = false, bias = false;
 };
 
@@ -251,6 +251,9 @@ class Program {
           options.bias = line_.bias;
           options.dimension = read_number<double>("--dimension", line_.dimension, "a number");
           options.s2 = read_number<double>("--s2", line_.s2, "a number");
+          options.layers = read_number<double>("--layers", line_.layers, "a number");
+          for (const std::string& text : line_.coefficients)
+            options.coefficients.push_back(read_number<double>("--coefficient", text, "a number").value_or(NAN));
           options.length = read_number<double>("--length", line_.length, "a number");
           return learnability(c, line_.files, options);
         });
@@ -267,11 +270,15 @@ class Program {
         ->type_name("P");
     learning
         .add_option("--kernel", line_.kernel,
-                    "norms of a function of one variable in the space of arc0, arc1, ntk, ntk1, gauss or exp")
+                    "norms of a function of one variable in the space of arc0, arc1, ntk, ntk1, deep-ntk, gauss, exp "
+                    "or taylor")
         ->type_name("NAME");
     learning.add_flag("--bias", line_.bias, "of the kernel: taken at (1 + rho)/2");
     learning.add_option("--dimension", line_.dimension, "of the kernel: d of the sphere; default 3")->type_name("D");
     learning.add_option("--s2", line_.s2, "of gauss and exp; default 1")->type_name("S2");
+    learning.add_option("--layers", line_.layers, "hidden layers of deep-ntk; default 2")->type_name("N");
+    repeatable(learning.add_option("--coefficient", line_.coefficients, "of taylor: b_0, b_1, .. of sum b_k rho^k"),
+               "B");
     learning.add_option("--length", line_.length, "of the kernel: |w| of the variable <w, x>; default 1")
         ->type_name("W");
 

@@ -76,8 +76,9 @@ struct LearnabilityOptions {
   std::optional<double> delta;  ///< confidence 1 - delta, of strata; else 0.05
   std::string kernel;           ///< empty: no norms
   bool bias = false;
-  /// Of the sphere, else 3; of gauss and exp, else 1; |w| of the variable, else 1.
-  std::optional<double> dimension, s2, length;
+  /// Of the sphere, else 3; of gauss and exp, else 1; |w| of the variable, else 1; of deep-ntk, else 2.
+  std::optional<double> dimension, s2, length, layers;
+  std::vector<double> coefficients;  ///< of taylor
 };
 /// What bounds the samples that formulas need, up to an unknown constant.
 Status learnability(const Context& context, const std::vector<std::string>& formulas,

@@ -1,7 +1,9 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -12,6 +14,7 @@
 #include "models/ingredients/learnability/bound.hpp"
 #include "models/ingredients/learnability/kernel_norms.hpp"
 #include "models/ingredients/learning_curves/dot_kernels.hpp"
+#include "numerics/whole.hpp"
 #include "settings/settings.hpp"
 #include "settings/shown.hpp"
 
@@ -27,7 +30,7 @@ namespace learning_curves = models::ingredients::learning_curves;
 
 /// Terms of a function's series that norms are summed from.
 constexpr std::size_t norm_terms = 1500;
-constexpr double usual_delta = 0.05, usual_dimension = 3;
+constexpr double usual_delta = 0.05, usual_dimension = 3, usual_layers = 2, most_layers = 20;
 constexpr const char* unknown_constant =
     "n <= C (zeta + log(1/delta))/eps^2 for a 1-Lipschitz loss, with a constant C that is not known: zeta compares "
     "functions, "
@@ -65,7 +68,7 @@ std::vector<Item> items(const Row& row, const Row& first) {
 }
 
 std::unique_ptr<learning_curves::DotKernel> kernel_of(const LearnabilityOptions& options) {
-  const std::vector<std::string> known = {"arc0", "arc1", "ntk", "ntk1", "gauss", "exp"};
+  const std::vector<std::string> known = {"arc0", "arc1", "ntk", "ntk1", "deep-ntk", "gauss", "exp", "taylor"};
   if (std::ranges::find(known, options.kernel) == known.end())
     throw Error(fmt::format("--kernel: must be one of {}, got '{}'{}", settings::join(known),
                             settings::shown(options.kernel), settings::suggestion(options.kernel, known)));
@@ -76,8 +79,29 @@ std::unique_ptr<learning_curves::DotKernel> kernel_of(const LearnabilityOptions&
   in("--dimension", options.dimension.value_or(usual_dimension), 2, 1e9);
   in("--s2", options.s2.value_or(1), 0.01, 1e6);
   in("--length", options.length.value_or(1), 1e-12, 1e12);
-  if (options.kernel != "gauss" && options.kernel != "exp" && options.s2)
-    throw Error("--s2: is read with --kernel gauss or exp only");
+  const auto only = [&](const char* option, bool given, std::initializer_list<const char*> kernels) {
+    if (given && std::ranges::find(kernels, options.kernel) == kernels.end())
+      throw Error(fmt::format("{}: is read with --kernel {} only", option, fmt::join(kernels, " or ")));
+  };
+  only("--s2", options.s2.has_value(), {"gauss", "exp"});
+  only("--layers", options.layers.has_value(), {"deep-ntk"});
+  only("--coefficient", !options.coefficients.empty(), {"taylor"});
+  if (options.kernel == "deep-ntk") {
+    const double layers = options.layers.value_or(usual_layers);
+    in("--layers", layers, 1, most_layers);
+    if (!numerics::is_whole(layers)) throw Error("--layers: must be whole");
+    return learning_curves::deep_tangent_kernel(static_cast<std::size_t>(layers), options.bias);
+  }
+  if (options.kernel == "taylor") {
+    if (options.coefficients.empty()) throw Error("--coefficient: is required with --kernel taylor, once for each");
+    double sum = 0;
+    for (const double b : options.coefficients) {
+      in("--coefficient", b, 0, 1e150);
+      sum += b;
+    }
+    if (!(sum > 0)) throw Error("--coefficient: all are 0");
+    return learning_curves::taylor_kernel(options.coefficients, options.bias);
+  }
   return learning_curves::kernel_named(options.kernel, options.bias, options.s2.value_or(1));
 }
 
@@ -97,6 +121,8 @@ void check(const std::vector<std::string>& formulas, const LearnabilityOptions& 
   belongs("--dimension", options.kernel.empty() && options.dimension, "--kernel");
   belongs("--length", options.kernel.empty() && options.length, "--kernel");
   belongs("--s2", options.kernel.empty() && options.s2, "--kernel gauss or exp");
+  belongs("--layers", options.kernel.empty() && options.layers, "--kernel deep-ntk");
+  belongs("--coefficient", options.kernel.empty() && !options.coefficients.empty(), "--kernel taylor");
 }
 
 }  // namespace

@@ -376,7 +376,7 @@ std::string measure_map(Drawing& drawing, const SweepTable& table, const Diagram
                      text_of(colors.low), text_of(colors.high), colors.ticks());
   std::string label = shown_name(info.name);
   if (!info.unit.empty()) label += " [" + info.unit + "]";
-  out += fmt::format("set cblabel {} noenhanced\nset colorbox\n", plain(label));
+  out += fmt::format("set cblabel {} noenhanced offset 1.5,0\nset colorbox\n", plain(label));
   drawing.add(fmt::format("{} using 1:2:3:4:5:6:7 with boxxyerror fs solid 1.0 border lw 0.3 lc palette notitle",
                           drawing.block(rows)));
   if (undefined) {

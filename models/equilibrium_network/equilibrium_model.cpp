@@ -406,6 +406,11 @@ class EquilibriumExperiment final : public Problem {
     const EquilibriumProblem& p = *problem_;
     if (p.phi.linear() && p.family.orthogonal()) {
       out.exact = true;
+      if (p.width > 1) return;
+      out.valid_until = 0;
+      out.warnings.push_back(
+          "of width 1 orthogonal weights are +g or -g: a few replicas may all have one of them, so that curves are "
+          "shown, not judged");
       return;
     }
     const double deepest = p.phi.linear() ? static_cast<double>(known_depth(p.family, static_cast<double>(p.width)))

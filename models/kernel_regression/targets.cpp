@@ -1,5 +1,7 @@
 #include "models/kernel_regression/targets.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -56,8 +58,11 @@ Matrix directions(const Sources& s, double dimension) {
   Matrix out(n, most);
   for (std::size_t a = 0; a < n; ++a) {
     const double lambda = eigen.values[n - 1 - a];
-    if (lambda < -cosine_rounding || (a >= most && lambda > cosine_rounding))
-      throw std::invalid_argument("cosines are not those of unit vectors in this dimension");
+    if (a >= most && lambda > cosine_rounding)
+      throw std::invalid_argument(fmt::format("cosines are those of unit vectors in more than {} dimensions", most));
+    if (lambda < -cosine_rounding)
+      throw std::invalid_argument(
+          fmt::format("cosines are those of no unit vectors: their matrix has the eigenvalue {:.6g}", lambda));
     for (std::size_t i = 0; i < n && a < most; ++i)
       out(i, a) = std::sqrt(std::max(lambda, 0.0)) * eigen.vectors(i, n - 1 - a);
   }

@@ -12,7 +12,8 @@ namespace edgewise::models::softmax_temperature {
 
 namespace {
 
-constexpr double reach = 9;  ///< standard deviations of the population
+constexpr double reach = 9;       ///< standard deviations of the population
+constexpr double finest = 1e-17;  ///< starts so near to each other weigh nothing
 /// Recorded steps around which starts are dense, times steps taken: some hundred starts each.
 constexpr std::uint64_t most_turns = 200000;
 constexpr double steepest = 700;  ///< beyond it e^u would overflow, and u stands still
@@ -59,14 +60,17 @@ double turned_at(double T, double classes) {
   return u;
 }
 
-/// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at these times T: around 0 and where unlearning, at
-/// the rate speed/K, ends at T.
+/// Nodes and weights of u_0 ~ N(0, s^2), fine where the margin turns at these times T: around 0, where unlearning, at
+/// the rate speed/K, ends at T, and where e^u_0 is all that is learned by T.
 std::vector<numerics::WeightedNode> population(double s, std::span<const double> times, double classes) {
   if (s == 0) return {{0, 1}};
   std::vector<double> cuts{0};
-  for (const double T : times) cuts.push_back(-std::min(speed(classes) * T / rivals(classes), 1e300) / s);
-  auto nodes = numerics::piecewise_gauss(numerics::piece_edges(-reach, reach, cuts, std::min(0.5, 0.5 / s), 1.0),
-                                         numerics::GaussPoints::twenty);
+  for (const double T : times) {
+    cuts.push_back(-std::min(speed(classes) * T / rivals(classes), 1e300) / s);
+    if (speed(classes) * T > 1) cuts.push_back(std::log(speed(classes) * T) / s);
+  }
+  auto nodes = numerics::piecewise_gauss(
+      numerics::piece_edges(-reach, reach, cuts, std::clamp(0.5 / s, finest, 0.5), 1.0), numerics::GaussPoints::twenty);
   for (numerics::WeightedNode& node : nodes) {
     node.weight *= std::exp(-node.x * node.x / 2) / std::sqrt(2 * pi);
     node.x *= s;

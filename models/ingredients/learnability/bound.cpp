@@ -183,10 +183,11 @@ double inverse_power_remainder(double p, double low, double high, double order) 
 
 std::vector<double> allocation(const std::vector<double>& weights, const std::vector<double>& zeta, double delta) {
   const auto strata = static_cast<double>(weights.size());
+  const double largest = *std::ranges::max_element(weights), confidence = std::log(strata) - std::log(delta);
   std::vector<double> share;
   double sum = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
-    share.push_back(std::pow(weights[i] * std::sqrt(zeta[i] + std::log(strata / delta)), 2.0 / 3));
+    share.push_back(std::pow(weights[i] / largest * std::sqrt(zeta[i] + confidence), 2.0 / 3));
     sum += share.back();
   }
   for (double& x : share) x /= sum;

@@ -214,6 +214,9 @@ KernelNorms kernel_norms(const std::vector<double>& a, const learning_curves::Do
       coefficient += beyond;
     }
     if (std::abs(coefficient) <= lost * absolute) coefficient = 0;
+    // An eigenvalue that is lost in rounding is none of 0: the sum is known to here.
+    cut = coefficient != 0 && lambda[k] == 0 && !kernel.exact_zeros();
+    if (cut) break;
     exact.push_back(coefficient == 0 ? 0 : lambda[k] > 0 ? m[k] * coefficient * (coefficient / lambda[k]) : infinity);
   }
   // Where the eigenvalues end before the function does, how the sum goes on tells whether it ends.

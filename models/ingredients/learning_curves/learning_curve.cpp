@@ -183,7 +183,8 @@ double LearningCurve::samples_for(double excess) const {
   double log_kappa = start.kappa > 0 ? std::log(start.kappa) : least_log_kappa, log_n = std::log(least_samples);
   const auto more_left = [&](double x) { return left_at(std::exp(x)) - excess; };
   if (log_kappa > least_log_kappa && more_left(log_kappa) > 0) {
-    log_kappa = more_left(least_log_kappa) < 0 ? numerics::root(more_left, least_log_kappa, log_kappa) : least_log_kappa;
+    log_kappa =
+        more_left(least_log_kappa) < 0 ? numerics::root(more_left, least_log_kappa, log_kappa) : least_log_kappa;
     log_n = std::log(samples_at(std::exp(log_kappa)));
   }
   while (log_kappa > least_log_kappa && log_n < most) {

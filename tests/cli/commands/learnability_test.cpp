@@ -151,7 +151,7 @@ x,zeta_ratio,0.25,to that of the first formula
   CHECK(told({"--kernel", "ntk", "--s2", "1"}) == "edgewise: --s2: is read with --kernel gauss or exp only\n");
   CHECK(told({"--kernel", "nkt"})
             .starts_with(
-                "edgewise: --kernel: must be one of arc0, arc1, ntk, ntk1, gauss, exp, got 'nkt', did you mean 'ntk'"));
+                "edgewise: --kernel: must be one of arc0, arc1, ntk, ntk1, deep-ntk, gauss, exp, taylor, got 'nkt', did you mean 'ntk'"));
   CHECK(told({"--delta", "0.1"}) == "edgewise: --delta: is read with --weight only\n");
   for (const char* option : {"--dimension", "--length"})
     CHECK(told({option, "3"}) == std::string("edgewise: ") + option + ": is read with --kernel only\n");
@@ -214,5 +214,37 @@ TEST_CASE("learnability: bad input is one line and status 2") {
     CAPTURE(r.err);
     CHECK(r.status == failed);
     CHECK(r.one_line());
+  }
+}
+
+TEST_CASE("learnability: norms in the spaces of a deep tangent kernel and of a series of one's own") {
+  const auto norms = [](std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), "learnability");
+    arguments.insert(arguments.end(), {"--format", "json"});
+    const Run r = run(arguments);
+    REQUIRE(r.status == done);
+    return nlohmann::json::parse(r.out)["formulas"][0];
+  };
+  // sum a_k^2/b_k of a linear function; 1/2 + 1/3 and (1/sqrt 2 + 1/sqrt 3)^2.
+  const auto own = norms({"1 + x", "--kernel", "taylor", "--coefficient", "2", "--coefficient", "3"});
+  CHECK(own["norm_squared"].get<double>() == Approx(5. / 6).epsilon(1e-12));
+  CHECK(own["norm_bound_2"].get<double>() == Approx(5. / 6).epsilon(1e-12));
+  CHECK(own["norm_bound_1"].get<double>() == Approx(5. / 6 + 2 / std::sqrt(6.)).epsilon(1e-12));
+  CHECK(norms({"x^2", "--kernel", "taylor", "--coefficient", "1"})["norm_bound_2"] == "inf");
+  // One layer is ntk; b_0 = 1/pi, b_1 = 1, b_2 = 3/(2 pi).
+  const auto one = norms({"1 + x + x^2", "--kernel", "deep-ntk", "--layers", "1"}),
+             same = norms({"1 + x + x^2", "--kernel", "ntk"});
+  CHECK(one["norm_bound_2"].get<double>() == Approx(std::acos(-1) * 5 / 3 + 1).epsilon(1e-12));
+  CHECK(one["norm_squared"].get<double>() == Approx(same["norm_squared"].get<double>()).epsilon(1e-9));
+  for (const std::vector<std::string>& refused : {std::vector<std::string>{"--kernel", "ntk", "--layers", "2"},
+                                                  {"--kernel", "deep-ntk", "--layers", "1.5"},
+                                                  {"--kernel", "taylor"},
+                                                  {"--kernel", "taylor", "--coefficient", "-1"},
+                                                  {"--kernel", "taylor", "--coefficient", "0"},
+                                                  {"--kernel", "ntk", "--coefficient", "1"},
+                                                  {"--layers", "2"}}) {
+    std::vector<std::string> arguments{"learnability", "x"};
+    arguments.insert(arguments.end(), refused.begin(), refused.end());
+    CHECK(run(arguments).status == failed);
   }
 }

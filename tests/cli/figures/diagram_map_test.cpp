@@ -221,7 +221,7 @@ TEST_CASE("a map of a measure") {
 set nologscale cb
 set cbrange [1:6]
 set cbtics ("1" 1 0, "2" 2 0, "3" 3 0, "4" 4 0, "5" 5 0, "6" 6 0)
-set cblabel "slope MSE [MSE]" noenhanced
+set cblabel "slope MSE [MSE]" noenhanced offset 1.5,0
 set colorbox
 $m3b0 << EOD
 1 1 0.5 1.5 0.5 1.5 1
@@ -252,7 +252,7 @@ $m3b1 << EOD
 set nologscale cb
 set cbrange [-4:4]
 set cbtics ("−4" -4 0, "−2" -2 0, "0" 0 0, "2" 2 0, "4" 4 0)
-set cblabel "slope MSE [MSE]" noenhanced
+set cblabel "slope MSE [MSE]" noenhanced offset 1.5,0
 set colorbox
 $m3b0 << EOD
 1 1 0.5 1.5 0.5 1.5 -4

@@ -483,3 +483,11 @@ TEST_CASE("equilibrium networks: lengths and their spread are in units of the in
     CHECK(last("1e300", observable, "relu") / 1e300 == Approx(last("1.0", observable, "relu")).epsilon(1e-9));
   }
 }
+
+TEST_CASE("orthogonal weights of width 1 are a sign, which a few replicas may share: not judged") {
+  const auto until = [](const char* width) {
+    return prepare(network("haar", "linear", "0.3"), {std::string("network.width=") + width})->solve().valid_until;
+  };
+  CHECK(until("1") == 0);
+  CHECK_FALSE(until("2"));
+}

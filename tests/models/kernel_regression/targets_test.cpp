@@ -92,7 +92,12 @@ TEST_CASE("cosines must be a square, symmetric, with ones on the diagonal, and o
   // 120 degrees apart, three fit a plane; at right angles they do not.
   const Cosines thirds{{1, -0.5, -0.5}, {-0.5, 1, -0.5}, {-0.5, -0.5, 1}}, right{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}};
   CHECK_NOTHROW(with(thirds, 2));
-  CHECK_THROWS_AS(with(right, 2), std::invalid_argument);
+  CHECK_THROWS_WITH_AS(with(right, 2), "cosines are those of unit vectors in more than 2 dimensions",
+                       std::invalid_argument);
+  // Eigenvalues 1.9, 1.9 and -.8.
+  CHECK_THROWS_WITH_AS(with({{1, 0.9, -0.9}, {0.9, 1, 0.9}, {-0.9, 0.9, 1}}),
+                       "cosines are those of no unit vectors: their matrix has the eigenvalue -0.8",
+                       std::invalid_argument);
   CHECK_NOTHROW(with(right, 3));
   // Equal sources at one place are one of the whole mass.
   CHECK(with({{1, 1}, {1, 1}}).total() == Approx(point_sources(3, {{2}, {0.5}, {}, false}).total()).epsilon(1e-13));

@@ -18,7 +18,7 @@ set palette defined (0 '#0072B2', 1 '#9CC9E3', 2 '#F7F7F7', 3 '#F0B78C', 4 '#D55
 set nologscale cb
 set cbrange [-1.9999999999999998:1.9999999999999998]
 set cbtics ("−1" -1 0, "0" 0 0, "1" 1 0)
-set cblabel "slope" noenhanced
+set cblabel "slope" noenhanced offset 1.5,0
 set colorbox
 $m0b0 << EOD
 0.049999999999999996 0.049999999999999996 -0.10833333333333332 0.20833333333333331 -0.10833333333333332 0.20833333333333331 -0.1

@@ -321,3 +321,11 @@ TEST_CASE("what cancels inside a series is not in the bound: absolute coefficien
   CHECK(of("exp(linear(1)) - linear(1)").one == near(e + 1));
   CHECK(of("a*b*c*d*exp(f*g*h*i*j) - a*b*c*d").one == near(e + 1));
 }
+
+TEST_CASE("allocation: weights of any size, and any confidence") {
+  for (const double w : {1e308, 5e-324}) {
+    const std::vector<double> share = allocation({w, w}, {1, 1}, 1e-308);
+    CHECK(share[0] == 0.5);
+    CHECK(share[1] == 0.5);
+  }
+}

@@ -67,6 +67,22 @@ TEST_CASE("samples for an error, however many") {
   CHECK(std::isfinite(floor.samples_for(0.1001)));
 }
 
+TEST_CASE("samples for an error: the first of several, over levels far apart, and beyond the rank") {
+  // Between the levels 10 samples are learned and the noise of more falls; at 1000 it rises again.
+  const LearningCurve twice({{1, 1e-9}, {10, 1000}, {1, 0.01}, {}}, 1e-12, 0.5);
+  for (const double excess : {0.9, 0.5, 0.3, 0.1}) {
+    CAPTURE(excess);
+    double first = 1e-3;
+    while (twice.at(first).excess > excess) first *= 1.001;
+    CHECK(twice.samples_for(excess) == Approx(first).epsilon(1.1e-3));
+    CHECK(twice.at(twice.samples_for(excess)).excess == Approx(excess).epsilon(1e-9));
+  }
+  CHECK(twice.at(1050).excess > 0.9);
+  // sigma^2 p/(n - p), without a ridge; kappa is 0 there.
+  const LearningCurve squares({{3, 1}, {4, 6}, {1, 1}, {}}, 0, 0.5);
+  CHECK(squares.samples_for(0.01) == Approx(510).epsilon(1e-9));
+}
+
 TEST_CASE("without ridge and tail it is least squares: beyond the rank p the excess is sigma^2 p/(n - p)") {
   const LearningCurve curve({{3, 1}, {4, 6}, {1, 1}, {}}, 0, 0.5);
   for (const double n : {11.0, 40.0, 1e6}) {

@@ -607,3 +607,15 @@ TEST_CASE("every key of a custom method's phases is what its definition says: th
   CHECK(last(solved, "excess_mse") == Approx(lambda * form({0.8, 0.3}, m)).epsilon(1e-13));
   CHECK(models::testing::report(solved, "iterated_steps") == 7);
 }
+
+TEST_CASE("a schedule of the steps of a round by its factor: rounds of 40, then of 20 steps, of one mode") {
+  double v = 1;
+  for (const int length : {40, 20, 20}) v *= 1 - 0.7 + 0.7 * std::pow(1 - 0.02 * 0.5, length);
+  const auto solved = prepare(
+                          "model = 'least-squares'\n[spectrum]\nkind = 'list'\neigenvalues = [0.5]\ntarget_power = "
+                          "[2.0]\n[time]\nat = [80]\n[optimizer]\nkind = 'lookahead'\nbatch = inf\n"
+                          "learning_rate = 0.02\nouter_learning_rate = 0.7\ninner_steps = 40\n"
+                          "[schedule.inner_steps]\nkind = 'step'\nfactor = 0.5\nstages = 2\n")
+                          ->solve();
+  CHECK(last(solved, "excess_mse") == Approx(0.5 * 2 * v * v).epsilon(1e-12));
+}

@@ -548,3 +548,15 @@ TEST_CASE("residual and sign methods: what is left out is what the description s
   check(rate + "kind = 'quantile'\n", "optimizer.tau", "0.5", "0.6");
   check(rate + "kind = 'huber'\nthreshold = 0.9\n", "optimizer.threshold_rule", "'constant'", "'sqrt-risk'");
 }
+
+TEST_CASE("a threshold is a column of the theory alone, which no run is asked for") {
+  const auto problem = prepare(
+      experiment("residual-sgd", "kind = 'clip'\nthreshold = 2\nthreshold_rule = 'sqrt-risk'\nlearning_rate = 0.01",
+                 "[theory]\neffects = true\n"));
+  const models::Trajectory solved = problem->solve();
+  const models::Column* threshold = solved.find("threshold");
+  REQUIRE(threshold);
+  CHECK(std::isinf(threshold->valid_from));
+  const auto simulation = problem->simulate();
+  for (const models::Observable& seen : simulation->observables()) CHECK(seen.name != "threshold");
+}

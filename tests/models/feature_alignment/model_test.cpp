@@ -1,9 +1,12 @@
 // The sections of model feature-alignment, and what it claims of runs.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
 
 #include "models/framework/model.hpp"
@@ -79,6 +82,32 @@ TEST_CASE("alignment of the start: findings, predictions and their width") {
   CHECK(network("activation = 'identity'\n") == 1);
   CHECK(network("activation = 'tanh'\n") == 0);
   CHECK(network("hidden = []\n") == 1);
+}
+
+TEST_CASE("traces of words are findings, polynomials in the ratios") {
+  const auto listed = [](const std::string& keys, const std::vector<std::pair<std::string, double>>& known) {
+    const auto findings = prepare(quadratic(keys))->stability();
+    for (const auto& word : known) {
+      const auto at = std::ranges::find(findings, "tau_" + word.first, &models::Finding::name);
+      CAPTURE(word.first);
+      REQUIRE(at != findings.end());
+      CHECK(std::get<double>(at->value) == Approx(word.second).epsilon(1e-12));
+    }
+  };
+  const double c = 0.3, b = 0.7;
+  listed("labels = 'signs'\nexamples_ratio = 0.3\nwidth_ratio = 0.7\n",
+         {{"AA", c},
+          {"B", 1},
+          {"AAB", c + c * c},
+          {"AAAA", c * c * (2 + c)},
+          {"AAAAB", c * c * (2 + 4 * c + c * c)},
+          {"AABAAB", c * c * (2 + 8 * c + 7 * c * c + c * c * c)},
+          {"MAAMAA", c * c * (2 + c + b)},
+          {"WW", 1 + b}});
+  listed("labels = 'signs'\nreadout = 'ones'\nexamples_ratio = 0\nwidth_ratio = 0.7\n",
+         {{"WSBS", 1 + b * (3 + b)}, {"SBSSBS", 1 + b * (6 + b * (6 + b))}});
+  listed("labels = 'goe-teacher'\nreadout = 'gaussian'\nexamples_ratio = 0\nwidth_ratio = 0.7\n",
+         {{"MAAMBMAA", 2 + b * (12 + 15 * b)}, {"MBMAAMBMAA", 2 + b * (24 + b * (87 + 105 * b))}});
 }
 
 TEST_CASE("what may be drawn: matrices of 2e7 entries, and ratios that a dimension has") {

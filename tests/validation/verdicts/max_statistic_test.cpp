@@ -179,3 +179,23 @@ TEST_CASE("components that together carry less than a ten-thousandth of the corr
   for (double& x : data[0]) x = 0;
   CHECK(law_of(data, {{0, 1}}).group_std(0) == Approx(1).epsilon(1e-12));
 }
+
+TEST_CASE("a group moves as its cells do: as a further cell that is their sum") {
+  for (const std::size_t replicas : {3U, 200U}) {
+    auto data = independent(3, replicas);
+    // A group sums cells in units of their spread.
+    for (std::size_t c = 0; c < 2; ++c) {
+      const double std = moments(data[c]).std;
+      for (double& x : data[c]) x /= std;
+    }
+    for (std::size_t r = 0; r < replicas; ++r) data[2][r] = data[0][r] + data[1][r];
+    const auto alone = law_of(data), with_sum = law_of(data, {{0, 1}});
+    for (const double shift : {-2.0, 0.5, 1.0}) {
+      CAPTURE(shift);
+      const double share = alone.exceedance(std::vector<double>{0, 0, shift}, 2.5);
+      CHECK(share > 0.01);
+      CHECK(with_sum.exceedance(std::vector<double>{0, 0, shift, shift}, 2.5) == share);
+      CHECK(with_sum.exceedance(std::vector<double>{0, 0, shift, -shift}, 2.5) > share);
+    }
+  }
+}

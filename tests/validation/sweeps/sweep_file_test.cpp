@@ -387,6 +387,16 @@ TEST_CASE("axis values of one and of two, below 1 and far above, to their last d
   CHECK(axis_values(-4, 2, 3, false) == std::vector<double>{-4, -1, 2});
   CHECK(axis_values(1e-320, 3e-320, 3, false)[1] == 2e-320);
   CHECK(axis_values(1e-9, 1, 10, true)[4] == 1e-5);
+  // The ends are as they are written, whatever rounding would make of them beside the other end or by itself.
+  const double near_tenth = std::nextafter(0.1, 1.0);
+  for (const std::size_t n : {2U, 3U, 12U}) {
+    CHECK(axis_values(1e-17, 1, n, false).front() == 1e-17);
+    CHECK(axis_values(1, 1e-17, n, false).back() == 1e-17);
+    for (const bool scale : {false, true}) {
+      CHECK(axis_values(near_tenth, 2, n, scale).front() == near_tenth);
+      CHECK(axis_values(2, near_tenth, n, scale).back() == near_tenth);
+    }
+  }
   CHECK(axis_values(1e9, 1e18, 10, true)[4] == 1e13);
   // A value is that of twelve digits where it is but four roundings away: 12345678901.2 and no more.
   CHECK(axis_values(0, 0.0246913578024, 3, false)[1] == 0.0123456789012);

@@ -413,3 +413,20 @@ TEST_CASE("nodes of a power law keep sums of powers of the index, at any dimensi
     CHECK(power == Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
   }
 }
+
+TEST_CASE("errors of a compression know no unit of the eigenvalues") {
+  // The largest is a thousandth off, which shows in F and H until it has decayed beside the smallest.
+  const auto errors = [](double unit) {
+    return compression_error(flat_target({1.001 * unit, 1e-6 * unit}), flat_target({unit, 1e-6 * unit}));
+  };
+  const CompressionError one = errors(1);
+  CHECK(one.bias > 5e-3);
+  CHECK(one.kernel > 5e-3);
+  for (const double unit : {0x1p-200, 0x1p-7, 0x1p200}) {
+    CAPTURE(unit);
+    const CompressionError other = errors(unit);
+    CHECK(other.bias == Approx(one.bias).epsilon(1e-9));
+    CHECK(other.kernel == Approx(one.kernel).epsilon(1e-9));
+    CHECK(other.sums == Approx(one.sums).epsilon(1e-9));
+  }
+}

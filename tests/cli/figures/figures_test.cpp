@@ -409,6 +409,9 @@ TEST_CASE("guides are lines of their slope, 1.7 times above the last curve in th
   // Linear: the middle is sqrt(100 200) = 141; nearest to it is 150, where the curve is 4.
   near(guide(result_of(ResultKind::solution, "t", {0, 100, 110, 150, 200}, {{9, 8, 7, 4, 2}})),
        {100, 6.8 * std::sqrt(1.5), 200, 6.8 * std::sqrt(0.75)});
+  // A whole decade is linear still; nearest to its middle, by ratio, is 14.
+  near(guide(result_of(ResultKind::solution, "t", {0, 10, 14, 90, 100}, {{9, 8, 3, 4, 2}})),
+       {10, 5.1 * std::sqrt(1.4), 100, 5.1 * std::sqrt(0.14)});
   // Logarithmic: two decades, from 10; the middle is 100, and what is not positive does not count.
   near(guide(result_of(ResultKind::solution, "t", {1, 20, 90, 99, 1000, 2000}, {{8, 7, 6, -1, 5, -2}})),
        {10, 10.2 * 3, 1000, 10.2 * 0.3});

@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <cstddef>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -355,4 +357,22 @@ TEST_CASE("the correlation at the start has no unit, of targets or of inputs") {
     CAPTURE(unit);
     CHECK(at_start(std::string("data.input_scale=") + unit) == Approx(usual).epsilon(1e-9));
   }
+}
+
+TEST_CASE("what the identity at the start leaves undefined names its layer") {
+  nets::Architecture a;
+  a.inputs = 2;
+  for (const std::size_t width : {3U, 1U}) a.layers.push_back({width, {nets::ActivationKind::identity}, false});
+  const auto network = std::make_shared<const nets::Network>(a);
+  nets::Examples examples{Matrix(2, 4), Matrix(1, 4)};
+  for (double& x : examples.inputs.entries()) x = 1;
+  for (double& y : examples.targets.entries()) y = 1;
+  nets::NetworkObjective objective(network, nets::Loss{}, std::make_shared<const nets::Examples>(examples));
+  // Of weights that are all 0 no layer has a gradient.
+  objective.move_to(Vector(9, 0.0));
+  for (std::size_t l = 0; l < 2; ++l)
+    CHECK_THROWS_WITH_AS(
+        early_correlation(objective, l, Correlation::cosine),
+        fmt::format("rho_c of layer {} is not defined: the layer has not moved, its gradient is 0", l + 1).c_str(),
+        std::domain_error);
 }

@@ -150,8 +150,8 @@ x,zeta_ratio,0.25,to that of the first formula
   range("ntk", "--length", "1000000000001", "1e-12 to 1e+12");
   CHECK(told({"--kernel", "ntk", "--s2", "1"}) == "edgewise: --s2: is read with --kernel gauss or exp only\n");
   CHECK(told({"--kernel", "nkt"})
-            .starts_with(
-                "edgewise: --kernel: must be one of arc0, arc1, ntk, ntk1, deep-ntk, gauss, exp, taylor, got 'nkt', did you mean 'ntk'"));
+            .starts_with("edgewise: --kernel: must be one of arc0, arc1, ntk, ntk1, deep-ntk, gauss, exp, taylor, got "
+                         "'nkt', did you mean 'ntk'"));
   CHECK(told({"--delta", "0.1"}) == "edgewise: --delta: is read with --weight only\n");
   for (const char* option : {"--dimension", "--length"})
     CHECK(told({option, "3"}) == std::string("edgewise: ") + option + ": is read with --kernel only\n");

@@ -129,7 +129,7 @@ std::string complaint(std::string_view line, std::string_view description) {
   if (value.empty() || value.front() == '#') return fmt::format("the value of {} is missing", shown(key));
   const char first = value.front();
   if (first == '"' || first == '\'') return "the text is not closed by a quote, or something follows it";
-  const std::string number = "a number is written 5, 0.5 or 5e-1, with digits on both sides of its point";
+  constexpr const char* number = "a number is written 5, 0.5 or 5e-1, with digits on both sides of its point";
   if (first == '[')
     return with_whole_numbers(std::string(value)) != value
                ? number

@@ -117,6 +117,16 @@ const Column* Trajectory::find(std::string_view name) const {
   return nullptr;
 }
 
+void Trajectory::claim_from(double step) {
+  for (Column& column : columns) column.valid_from = std::max(column.valid_from, step);
+}
+
+void Trajectory::claim_from(double step, std::span<const std::string_view> names) {
+  for (Column& column : columns)
+    if (std::ranges::find(names, column.observable.name) != names.end())
+      column.valid_from = std::max(column.valid_from, step);
+}
+
 const Model* find_model(std::string_view name) {
   for (const Model* model : all())
     if (one_spelling(model->description().name) == one_spelling(name)) return model;

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -59,6 +60,10 @@ struct Trajectory {
   std::vector<std::string> warnings;
 
   const Column* find(std::string_view name) const;
+  /// Claims every column, or those of these names, no earlier than from `step` on: what is before is shown, not judged; from
+  /// infinity on nothing is.
+  void claim_from(double step);
+  void claim_from(double step, std::span<const std::string_view> names);
 };
 
 /// A named finding of `edgewise stability`.

@@ -108,8 +108,7 @@ class CdatProblem final : public Problem {
       if (!why.empty())
         out.warnings.push_back("shown, not judged: " + why +
                                "; verdict.allowed says what error is accepted, verdict.dimensions judges the limit");
-      if (!why.empty() || !predictions().empty())
-        for (Column& column : out.columns) column.valid_from = infinity;
+      if (!why.empty() || !predictions().empty()) out.claim_from(infinity);
     }
     // Where eta lambda is next to 1 one eigenvalue is learned in a step: what is left is the rounding of 1 - eta lambda.
     const double eta = ingredients::RateRun(*tuner_.rule).step(problem_.expected(problem_.excess), 1);

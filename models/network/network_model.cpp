@@ -326,7 +326,7 @@ class NetworkExperiment final : public Problem {
           "monte_carlo.shared_start: the central flow is of the start of replica 0; set it to true, for all runs to "
           "have it");
     out = flow();
-    for (Column& column : out.columns) column.valid_from = infinity;
+    out.claim_from(infinity);
     return out;
   }
   std::vector<Prediction> predictions() const override {

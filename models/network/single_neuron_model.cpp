@@ -302,7 +302,7 @@ class NeuronExperiment final : public Problem {
   /// What is claimed is the start, where w is known and means are exact, and the end, to what batches cost.
   Trajectory reference() const override {
     Trajectory out = solve();
-    for (Column& column : out.columns) column.valid_from = infinity;
+    out.claim_from(infinity);
     return out;
   }
   std::vector<Prediction> predictions() const override {

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <optional>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -114,9 +116,7 @@ Trajectory solve_second_moment(const NonlinearProblem& problem, const NonlinearT
   Trajectory taken = recorder.take();
   const double from = std::ceil(young_lag(problem) / 0.01 - 1e-6);
   if (problem.covariance.signal() > 0 || !(from > 1)) return taken;
-  for (Column& column : taken.columns)
-    if (column.observable.name == excess_observable.name || column.observable.name == risk_observable.name)
-      column.valid_from = from;
+  taken.claim_from(from, std::array<std::string_view, 2>{excess_observable.name, risk_observable.name});
   taken.warnings.push_back(
       fmt::format("the run starts at the optimum, where steps divide by variances of few examples, which are small at "
                   "times: they are larger "

@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <memory>
 #include <stdexcept>
+#include <string_view>
 #include <utility>
 
 #include "models/framework/divergence.hpp"
@@ -131,9 +133,7 @@ class Solver {
     }
     const double from = std::ceil(lag / error - before - 1e-6);
     if (!(from > 1)) return;
-    for (Column& column : out_.columns)
-      if (column.observable.name == excess_observable.name || column.observable.name == risk_observable.name)
-        column.valid_from = std::max(column.valid_from, from);
+    out_.claim_from(from, std::array<std::string_view, 2>{excess_observable.name, risk_observable.name});
     const std::string claimed = fmt::format("the mean is claimed from step {:g} on", from);
     out_.warnings.push_back(
         first.lag > 0
@@ -326,8 +326,7 @@ class Solver {
     }
     if (!last_rates_.empty())
       out_.columns.push_back({ingredients::rate_observables(ingredients::line_search_rule()).front(), last_rates_, {}});
-    if (claimed_from_ > 0)
-      for (Column& column : out_.columns) column.valid_from = claimed_from_;
+    out_.claim_from(claimed_from_);
     for (Column& column : extra_) out_.columns.push_back(std::move(column));
   }
 

@@ -107,7 +107,7 @@ class QuadraticMapProblem final : public Problem {
     if (options_.method == Method::flow || options_.method == Method::two_step) return solve();
     if (options_.method == Method::central_flow) {
       Trajectory out = solve();
-      for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
+      out.claim_from(infinity);  // what is claimed is predicted
       return out;
     }
     const Comparable comparable = comparable_steps();

@@ -34,8 +34,7 @@ class QuadraticExperiment final : public Problem {
     if ((problem_->rule.turns() && theory_.method == TheoryMethod::memory) || theory_.method == TheoryMethod::none)
       return edge_alone();
     Trajectory out = solve_quadratic(*problem_, theory_);
-    if (theory_.method == TheoryMethod::central_flow)
-      for (Column& column : out.columns) column.valid_from = infinity;  // what is claimed is predicted
+    if (theory_.method == TheoryMethod::central_flow) out.claim_from(infinity);  // what is claimed is predicted
     keep_comparable(out);
     if (theory_.method != TheoryMethod::memory || out.valid_until) return out;
     out.valid_until = stochastic_edge_validity(*problem_, out);

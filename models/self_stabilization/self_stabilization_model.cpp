@@ -96,7 +96,7 @@ class SelfStabilizationProblem final : public Problem {
     Trajectory out = solve();
     if (flow_ || setup_.land.noise > 0) {
       // Approximations: shown; what is claimed are the predictions.
-      for (Column& column : out.columns) column.valid_from = infinity;
+      out.claim_from(infinity);
       return out;
     }
     std::size_t rows = out.steps.size();

@@ -138,7 +138,7 @@ void limit_overfitting(Trajectory& trajectory, std::span<const double> overfitti
   }
   if (end == 0) return;
   if (end < judged)
-    for (Column& column : trajectory.columns) column.valid_from = n[end];
+    trajectory.claim_from(n[end]);
   else
     trajectory.valid_until = first > 0 ? n[first - 1] : 0;
   trajectory.warnings.push_back(fmt::format(
@@ -171,9 +171,7 @@ void limit_constant(Trajectory& trajectory, std::span<const double> change, std:
   std::size_t end = n.size();
   while (end > 0 && change[end - 1] <= most_change_by_constant) --end;
   if (end == 0 || trajectory.valid_until == 0) return;
-  for (Column& column : trajectory.columns)
-    if (std::ranges::find(columns, column.observable.name) != columns.end())
-      column.valid_from = std::max(column.valid_from, end < n.size() ? n[end] : infinity);
+  trajectory.claim_from(end < n.size() ? n[end] : infinity, columns);
   trajectory.warnings.push_back(
       fmt::format("up to {:g} samples {} is shown, not judged: a constant, the same at every sample, takes up "
                   "none of them, and the theory's random feature in its place changes this by more than a tenth",

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/family_defaults.hpp"
 #include "tests/models/framework/defaults.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 
@@ -115,12 +116,7 @@ TEST_CASE("equilibrium networks: what is left out is what the description says")
   };
   const std::string narrow = "[network]\nwidth = 20\n";
   check("[monte_carlo]\nsingular_values = false\n", "network.width", "1000", "999");
-  check(narrow, "network.family", "'iid'", "'haar'");
-  check(narrow, "network.scale", "0.5", "0.51");
-  check(narrow, "network.activation", "'linear'", "'tanh'");
-  check(narrow + "family = 'elliptic'\n", "network.tau", "0", "0.1");
-  check(narrow + "family = 'bi-invariant'\n", "network.kurtosis", "2", "2.1");
-  check(narrow + "activation = 'formula'\nformula = 'max(u - 0.3, 0)'\n", "network.kinks", "[]", "[0.3]");
+  models::equilibrium_network::testing::check_family_defaults(check, narrow);
   check(narrow, "input.power", "1", "1.1");
   check(narrow, "input.law", "'fixed'", "'gaussian'");
   const std::string curved = narrow + "activation = 'tanh'\n";

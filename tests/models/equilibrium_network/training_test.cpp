@@ -12,6 +12,7 @@
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
 #include "tests/approx.hpp"
+#include "tests/models/equilibrium_network/family_defaults.hpp"
 #include "tests/models/framework/defaults.hpp"
 
 using namespace edgewise;
@@ -272,12 +273,7 @@ TEST_CASE("equilibrium training: what is left out is what the description says")
   };
   check("[training]\nexamples = 1\niterations = 2\n", "network.width", "1000", "999");
   const std::string wide = "[network]\nwidth = 25\n", narrow = "[training]\nexamples = 2\niterations = 3\n" + wide;
-  check(narrow, "network.family", "'iid'", "'haar'");
-  check(narrow, "network.scale", "0.5", "0.51");
-  check(narrow, "network.activation", "'linear'", "'tanh'");
-  check(narrow + "family = 'elliptic'\n", "network.tau", "0", "0.1");
-  check(narrow + "family = 'bi-invariant'\n", "network.kurtosis", "2", "2.1");
-  check(narrow + "activation = 'formula'\nformula = 'max(u - 0.3, 0)'\n", "network.kinks", "[]", "[0.3]");
+  models::equilibrium_network::testing::check_family_defaults(check, narrow);
   check(wide, "training.iterations", "30", "3");
   check(wide, "training.input_power", "1", "1.1");
   check(wide, "training.examples", "16", "15");

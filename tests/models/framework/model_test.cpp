@@ -5,9 +5,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -156,6 +158,20 @@ TEST_CASE("tuning is refused by a model that has none") {
                          ("f.toml: tune: tuning is not offered for model " + model->description().name).c_str(),
                          settings::Error);
   }
+}
+
+TEST_CASE("claims begin no earlier than at a step, of all columns or of some") {
+  Trajectory t;
+  for (const char* name : {"excess_mse", "risk", "rate"}) t.columns.push_back({{name, "1", ""}, {}, {}});
+  t.columns[1].valid_from = 7;
+  t.claim_from(5, std::array<std::string_view, 2>{"risk", "rate"});
+  CHECK(t.find("excess_mse")->valid_from == 0);
+  CHECK(t.find("risk")->valid_from == 7);
+  CHECK(t.find("rate")->valid_from == 5);
+  t.claim_from(6);
+  CHECK(t.find("excess_mse")->valid_from == 6);
+  CHECK(t.find("risk")->valid_from == 7);
+  CHECK(t.find("rate")->valid_from == 6);
 }
 
 TEST_CASE("keys of a data set reach every model that streams it: power, trace and modes from the pixels") {

@@ -15,6 +15,7 @@
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
+#include "tests/models/ingredients/central_flow_at_rest.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -307,33 +308,10 @@ TEST_CASE("the central flow of one parameter: at rest from its edge on, beside a
   }
   CHECK(column(t, "mean_loss")[3] == Approx(loss / (unit * unit)).epsilon(1e-6));
   CHECK(column(t, "mean_normalized_sharpness")[3] == Approx(u + w2).epsilon(1e-6));
-  // Turns, 3 J w/(2 pi) a step, until half of the steps are gone; descent is at its cycle before long.
-  CHECK(report(t, "turns") == Approx(1000 * 3 * std::sqrt(u * w2) / (2 * std::acos(-1))).epsilon(0.01));
-  double cycle = 0.1;
-  const auto step = [](double x) { return x * (1 - (x - E) * (2 - x)); };
-  for (int k = 0; k < 20000; ++k) cycle = step(cycle);
-  const double ratio = (cycle * cycle + step(cycle) * step(cycle)) / 4 / loss;
-  REQUIRE(ratio > 1.1);
-  CHECK(report(t, "descent_least") == Approx(ratio).epsilon(0.02));
-  CHECK(report(t, "descent_most") == Approx(ratio).epsilon(0.02));
-  // What is claimed is the mean from the first record at the edge on.
-  const auto claims = flow->predictions();
-  REQUIRE(claims.size() == 1);
-  CHECK(claims[0].nominal == Approx(loss / (unit * unit)).epsilon(0.005));
-  // Wider by what has not settled: the flow is at its edge after one step, of descent |z| J, half of which is off its mean along w.
-  const double start = 0.2 * std::sqrt(2 * (-0.2 - E)) / 2 / std::sqrt(w2), p = start * start;
-  const double unsettled = report(t, "unsettled");
-  CHECK(unsettled == Approx(std::sqrt((p - 1 - std::log(p)) / 2) / (std::acos(-1) * report(t, "turns"))).epsilon(0.01));
-  CHECK(claims[0].low == Approx(0.75 / (1 + unsettled) * claims[0].nominal).epsilon(1e-12));
-  CHECK(claims[0].high == Approx(1.33 * (1 + unsettled) * claims[0].nominal).epsilon(1e-12));
-  for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
-  models::RecordedReplica recorded;
-  const std::vector<std::string> observed{"loss", "mean_loss"};
-  recorded.names = observed;
-  recorded.steps = t.steps;
-  recorded.rows = {{1, 1, 1, 1}, {9, 4, 3, 7}};
-  const bool from_three = column(t, "oscillation")[1] > 0;
-  CHECK(claims[0].statistic(recorded) == Approx(from_three ? (997 * 3 + 1000 * 7.) / 1997 : 7));
+  const auto cycle = models::testing::check_play_at_rest(t, E, 2000, loss);
+  // The flow is at its edge after one step, of descent |z| J, half of which is off its mean along w.
+  const double off = 0.2 * std::sqrt(2 * (-0.2 - E)) / 2 / std::sqrt(w2);
+  models::testing::check_claim_at_rest(*flow, t, loss / (unit * unit), off, 0.75, 1.33);
   // A run comes to the cycle: eta lambda = 2 (z - E) at both of its ends.
   const auto simulation = flow->simulate();
   const auto run = simulation->replica(1, 0);
@@ -342,9 +320,9 @@ TEST_CASE("the central flow of one parameter: at rest from its edge on, beside a
   run->observe(row);
   REQUIRE(row.size() == 8);
   CHECK(simulation->observables()[6].name == "mean_loss");
-  CHECK(row[6] == Approx(ratio * loss / (unit * unit)).epsilon(1e-5));
+  CHECK(row[6] == Approx(cycle.ratio * loss / (unit * unit)).epsilon(1e-5));
   CHECK(simulation->observables()[7].name == "mean_normalized_sharpness");
-  CHECK(row[7] == Approx(cycle + step(cycle) - 2 * E).epsilon(1e-5));
+  CHECK(row[7] == Approx(cycle.first + cycle.second - 2 * E).epsilon(1e-5));
 }
 
 TEST_CASE("the flow reports the steps that its solver takes at its tolerance") {

@@ -19,6 +19,7 @@
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
 #include "tests/models/framework/named.hpp"
+#include "tests/models/ingredients/central_flow_at_rest.hpp"
 
 using namespace edgewise;
 using edgewise::tests::Approx;
@@ -649,31 +650,10 @@ TEST_CASE("the central flow of one curved parameter: at rest from its edge on, b
   }
   CHECK(column(t, "mean_loss")[3] == Approx(loss / (unit * unit) / 2).epsilon(1e-5));
   CHECK(column(t, "mean_parameter_power")[3] == Approx((theta * theta + w2 / (unit * q)) / 2).epsilon(1e-5));
-  // Turns, 3 J w/(2 pi) a step, until half of the steps are gone; descent is at its cycle before long.
-  CHECK(report(t, "turns") == Approx(1000 * 3 * std::sqrt(u * w2) / (2 * std::acos(-1))).epsilon(0.01));
-  double cycle = 0.1;
-  const auto step = [](double x) { return x * (1 - (x - E) * (2 - x)); };
-  for (int k = 0; k < 20000; ++k) cycle = step(cycle);
-  const double ratio = (cycle * cycle + step(cycle) * step(cycle)) / 4 / loss;
-  CHECK(report(t, "descent_least") == Approx(ratio).epsilon(0.02));
-  CHECK(report(t, "descent_most") == Approx(ratio).epsilon(0.02));
-  const auto claims = flow->predictions();
-  REQUIRE(claims.size() == 1);
-  CHECK(claims[0].nominal == Approx(loss / (unit * unit) / 2).epsilon(0.005));
-  // Wider by what has not settled: the flow is at its edge after one step, of descent |z| J, half of which is off its mean along w.
-  const double off = -start * std::sqrt(eta) * J0 / 2 / std::sqrt(w2), p = off * off;
-  const double unsettled = report(t, "unsettled");
-  CHECK(unsettled == Approx(std::sqrt((p - 1 - std::log(p)) / 2) / (std::acos(-1) * report(t, "turns"))).epsilon(0.01));
-  CHECK(claims[0].low == Approx(0.7 / (1 + unsettled) * claims[0].nominal).epsilon(1e-12));
-  CHECK(claims[0].high == Approx(1.4 * (1 + unsettled) * claims[0].nominal).epsilon(1e-12));
-  for (const auto& c : flow->reference().columns) CHECK(std::isinf(c.valid_from));
-  models::RecordedReplica recorded;
-  const std::vector<std::string> observed{"loss", "mean_loss"};
-  recorded.names = observed;
-  recorded.steps = t.steps;
-  recorded.rows = {{1, 1, 1, 1}, {9, 4, 3, 7}};
-  const bool from_three = column(t, "oscillation")[1] > 0;
-  CHECK(claims[0].statistic(recorded) == Approx(from_three ? (997 * 3 + 1000 * 7.) / 1997 : 7));
+  const auto cycle = models::testing::check_play_at_rest(t, E, 2000, loss);
+  // The flow is at its edge after one step, of descent |z| J, half of which is off its mean along w.
+  const double off = -start * std::sqrt(eta) * J0 / 2 / std::sqrt(w2);
+  models::testing::check_claim_at_rest(*flow, t, loss / (unit * unit) / 2, off, 0.7, 1.4);
   // What is simulated comes to the cycle, of which mean_loss is the mean.
   const auto simulation = flow->simulate();
   const auto replica = simulation->replica(1, 0);
@@ -686,10 +666,11 @@ TEST_CASE("the central flow of one curved parameter: at rest from its edge on, b
       if (simulation->observables()[k].name == name) return row[k];
     return std::nan("");
   };
-  CHECK(seen("mean_loss") == Approx(ratio * loss / (unit * unit) / 2).epsilon(1e-4));
+  CHECK(seen("mean_loss") == Approx(cycle.ratio * loss / (unit * unit) / 2).epsilon(1e-4));
   // theta at both ends: J = J_0 + q theta, u = 2 (z - E).
   double power = 0;
-  for (const double end : {cycle, step(cycle)}) power += std::pow((std::sqrt(2 * (end - E) / eta) - J0) / q, 2) / 4;
+  for (const double end : {cycle.first, cycle.second})
+    power += std::pow((std::sqrt(2 * (end - E) / eta) - J0) / q, 2) / 4;
   CHECK(seen("mean_parameter_power") == Approx(power).epsilon(1e-4));
 }
 

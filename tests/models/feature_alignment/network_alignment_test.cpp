@@ -373,6 +373,10 @@ TEST_CASE("what the identity at the start leaves undefined names its layer") {
   for (std::size_t l = 0; l < 2; ++l)
     CHECK_THROWS_WITH_AS(
         early_correlation(objective, l, Correlation::cosine),
-        fmt::format("rho_c of layer {} is not defined: the layer has not moved, its gradient is 0", l + 1).c_str(),
+        fmt::format(
+            "rho_c of layer {} is not defined: the layer has not moved, its gradient is 0; a gradient may be 0 as "
+            "that of saturated units is: take a smaller optimizer.learning_rate or smaller weights",
+            l + 1)
+            .c_str(),
         std::domain_error);
 }

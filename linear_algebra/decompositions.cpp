@@ -2,6 +2,8 @@
 #include <Eigen/Eigenvalues>
 #include <Eigen/LU>
 #include <Eigen/QR>
+#include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "linear_algebra/dense.hpp"
@@ -91,6 +93,22 @@ Matrix orthonormal_columns(const Matrix& a) {
   Dense q = Dense::Identity(view(a).rows(), view(a).cols());
   q.applyOnTheLeft(qr.householderQ());
   return copy(q);
+}
+
+Qr truncated_qr(const Matrix& a, double rounding) {
+  const Eigen::ColPivHouseholderQR<Dense> qr(view(a));
+  const Dense& packed = qr.matrixQR();
+  const Eigen::Index most = std::min(packed.rows(), packed.cols());
+  Eigen::Index rank = 0;
+  while (rank < most && std::abs(packed(rank, rank)) > rounding * std::abs(packed(0, 0))) ++rank;
+  Dense q = Dense::Identity(packed.rows(), rank);
+  if (rank > 0) q.applyOnTheLeft(qr.householderQ().setLength(rank));
+  Dense r = Dense::Zero(rank, packed.cols());
+  for (Eigen::Index j = 0; j < packed.cols(); ++j) {
+    const Eigen::Index rows = std::min(rank, j + 1);
+    r.col(qr.colsPermutation().indices()(j)).head(rows) = packed.col(j).head(rows);
+  }
+  return {copy(q), copy(r)};
 }
 
 Matrix solve(const Matrix& a, const Matrix& b) {

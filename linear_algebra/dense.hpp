@@ -95,6 +95,16 @@ void cholesky_solve(const Matrix& factor, std::span<double> b);
 /// Orthonormal basis of the columns of `a` (rows >= columns): the thin Q of its QR factorisation.
 Matrix orthonormal_columns(const Matrix& a);
 
+/// a = q r with orthonormal columns of q, by Householder's reflections.
+struct Qr {
+  Matrix q;
+  Matrix r;
+};
+/// Those columns of q and rows of r that tell, by pivoting on the longest column left: the part that is left out, of columns no
+/// longer than `rounding` times the longest of `a`, is of that size. r is not triangular, for its columns stand in the order of
+/// those of `a`. No column is left of a matrix of zeros.
+Qr truncated_qr(const Matrix& a, double rounding);
+
 /// Solves a x = b by LU with partial pivoting. \throws std::invalid_argument for shapes that do not fit.
 /// For one right-hand side, or many of one matrix one by one, see linear_algebra/lu.hpp.
 Matrix solve(const Matrix& a, const Matrix& b);

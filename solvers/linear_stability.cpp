@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "linear_algebra/dense.hpp"
 #include "numerics/constants.hpp"
@@ -110,6 +111,7 @@ class Resolvents {
 
 struct Renewal::Impl {
   PeriodicPhases system;
+  std::shared_ptr<Jumps> jumps;
   mutable PeriodMap map;  // but for the factor on its coupling
   std::vector<bool> kept;
   std::vector<double> unit;  // of every moment in the norm of GMRES: the weight of its mode
@@ -125,7 +127,8 @@ struct Renewal::Impl {
   mutable double present_excess = 0;
   enum class Split { cone, whole };
 
-  explicit Impl(const PeriodicPhases& given) : system(given), map(given), n(map.modes()), D(map.moments()) {
+  Impl(const PeriodicPhases& given, std::shared_ptr<Jumps> shared)
+      : system(given), jumps(std::move(shared)), map(given, true, false, jumps), n(map.modes()), D(map.moments()) {
     furthest = n == 0 ? 0 : *std::ranges::max_element(map.position());
     kept.assign(n, true);
     for (std::size_t i = 0; i < n; ++i) {
@@ -190,7 +193,7 @@ struct Renewal::Impl {
              std::vector<double>& answer) const {
     answer.assign(alone.size(), 0.0);
     if (map.splits()) {
-      if (!whole) whole = std::make_unique<PeriodMap>(system, true, true);
+      if (!whole) whole = std::make_unique<PeriodMap>(system, true, true, jumps);
       whole_resolvents.factor(*whole, active, present_excess);
       const std::vector<double> start = source(u, Split::whole);
       if (all_finite(start) && gmres(Split::whole, start, x, answer) && feedback(x, answer) &&
@@ -387,7 +390,8 @@ struct Renewal::Impl {
   }
 };
 
-Renewal::Renewal(const PeriodicPhases& system) : impl_(std::make_unique<Impl>(system)) {}
+Renewal::Renewal(const PeriodicPhases& system, std::shared_ptr<Jumps> jumps)
+    : impl_(std::make_unique<Impl>(system, std::move(jumps))) {}
 Renewal::~Renewal() = default;
 Renewal::Renewal(Renewal&&) noexcept = default;
 Renewal& Renewal::operator=(Renewal&&) noexcept = default;

@@ -43,11 +43,14 @@ struct Steady {
   std::vector<double> generated;  ///< what a period's noise puts into it
 };
 
+class Jumps;
+
 /// Analysis of one periodic system.
 class Renewal {
  public:
+  /// \param jumps shared by systems whose runs are the same (solvers/noisy_run); null: its own
   /// \throws std::invalid_argument when there is no noisy phase.
-  explicit Renewal(const PeriodicPhases& system);
+  explicit Renewal(const PeriodicPhases& system, std::shared_ptr<Jumps> jumps = nullptr);
   ~Renewal();
   Renewal(Renewal&&) noexcept;
   Renewal& operator=(Renewal&&) noexcept;

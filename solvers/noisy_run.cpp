@@ -9,8 +9,6 @@
 
 namespace edgewise::solvers {
 
-using linear_algebra::Matrix;
-
 namespace {
 constexpr double too_large = 1e290;
 }
@@ -20,18 +18,8 @@ std::size_t moment_place(std::size_t i, std::size_t j, std::size_t r) {
   return i * r - i * (i + 1) / 2 + j;
 }
 
-void multiply(const double* a, const double* b, std::size_t n, double* out) {
-  for (std::size_t i = 0; i < n; ++i) {
-    std::fill_n(out + i * n, n, 0.0);
-    for (std::size_t k = 0; k < n; ++k) {
-      const double factor = a[i * n + k];
-      if (factor == 0) continue;
-      for (std::size_t j = 0; j < n; ++j) out[i * n + j] += factor * b[k * n + j];
-    }
-  }
-}
-
-NoisyRun::NoisyRun(const PhaseRun& run) : repeat(run.repeat), where(noise_coordinates(run.phase)) {
+NoisyRun::NoisyRun(const PhaseRun& run, std::shared_ptr<Jumps> jumps)
+    : repeat(run.repeat), where(noise_coordinates(run.phase)), jumps_(std::move(jumps)) {
   const auto moments = [](std::size_t r) { return r * (r + 1) / 2; };
   double omega = 0;
   for (const PhaseBlock& block : run.phase.blocks) omega += block.omega;
@@ -90,7 +78,7 @@ double NoisyRun::read(const Coupling& modes, const std::vector<double>& moments,
 
 void NoisyRun::forget() {
   jump_tried_ = stride_tried_ = false;
-  jump_ = Matrix();
+  jump_.reset();
 }
 
 bool NoisyRun::follow(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v) {
@@ -98,14 +86,15 @@ bool NoisyRun::follow(const Coupling& modes, double source, std::vector<double>&
   v.assign(q * n, 0.0);
   if (std::ranges::all_of(enters, [](double e) { return e == 0; })) return true;
   if (!jump_tried_ && worth_a_jump(n)) make_jump(modes);
-  if (jump_.size() == 0) return make_stride(modes) ? walk_by_strides(modes, source, g, v) : walk(modes, source, g, v);
-  if (!jump_finite_) return false;
-  std::vector<double> x(q * n);
+  if (!jump_) return make_stride(modes) ? walk_by_strides(modes, source, g, v) : walk(modes, source, g, v);
+  if (!jump_->power.finite()) return false;
+  std::vector<double> x(q * n), left(q * n, 0.0);
   for (std::size_t i = 0; i < n; ++i)
     for (std::size_t k = 0; k < q; ++k) x[i * q + k] = g[k * n + i];
-  const Matrix end = linear_algebra::product(jump_, Matrix(x.size(), 1, x));
+  jump_->gained.add(x.data(), left.data());
+  jump_->power.add(x, left);
   for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t k = 0; k < q; ++k) v[k * n + i] = end(i * q + k, 0) + source * jump_source_[i * q + k];
+    for (std::size_t k = 0; k < q; ++k) v[k * n + i] = left[i * q + k] + source * jump_->power.driven()[i * q + k];
   return true;
 }
 
@@ -263,113 +252,69 @@ bool NoisyRun::walk_by_strides(const Coupling& modes, double source, std::vector
 
 // ---- all at once ----------------------------------------------------------------------------------------------------
 
-// Cost of a jump (dense squarings) against that of stepping, which a solution does about a dozen times.
+// Cost of a jump against that of stepping or striding, which a solution does about a dozen times.
 bool NoisyRun::worth_a_jump(std::size_t modes) const {
   const auto N = static_cast<double>(modes * q), L = static_cast<double>(repeat), moments = static_cast<double>(q);
-  return repeat >= 32 && N <= 1500 && 0.5 * N * N * N * std::log2(L) < 12 * L * N * (4 * moments + 6);
+  const double rank = std::min(N, 25.0), jump = std::log2(L) * rank * rank * (40 * N + 200 * rank);
+  const double each = repeat < 2 * stride ? 4 * moments + 6 : 6;
+  return repeat >= 32 && jump < 12 * L * N * each;
 }
 
-// Adds what one phase's coupling makes of a column of all moments, [mode][q].
-void NoisyRun::couple(const Coupling& modes, const double* column, double* to) {
+void NoisyRun::make_jump(const Coupling& modes) {
+  jump_tried_ = true;
   const std::size_t n = modes.weight.size();
-  S_.resize(n);
-  double p = 0;
-  for (std::size_t i = 0; i < n; ++i) {
-    S_[i] = 0;
-    for (std::size_t k = 0; k < q; ++k) S_[i] += reads[k] * column[i * q + k];
-    p += modes.weight[i] * S_[i];
-  }
-  for (std::size_t i = 0; i < n; ++i) {
-    const double noise = modes.factor * (modes.feedback[i] * p - modes.itself[i] * S_[i]);
-    for (std::size_t k = 0; k < q; ++k) to[i * q + k] += enters[k] * noise;
-  }
+  ModeBlocks A(n, q), own(n, q);
+  std::vector<double> drives(n * q), reading(n * q);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t a = 0; a < q; ++a) {
+      drives[i * q + a] = enters[a] * modes.feedback[i];
+      reading[i * q + a] = modes.factor * modes.weight[i] * reads[a];
+      for (std::size_t b = 0; b < q; ++b) {
+        A(i, a, b) = step[(a * q + b) * n + i];
+        own(i, a, b) = -modes.factor * modes.itself[i] * enters[a] * reads[b];
+      }
+    }
+  jump_ = jumps_->of(repeat, std::move(A), std::move(own), std::move(drives), std::move(reading));
 }
 
 namespace {
-
-/// One q x q matrix a mode.
-class ModeBlocks {
- public:
-  ModeBlocks(std::size_t n, std::size_t q) : n_(n), q_(q), entries_(n * q * q), product_(q * q) {}
-  double& operator()(std::size_t mode, std::size_t a, std::size_t b) { return entries_[(mode * q_ + a) * q_ + b]; }
-  /// to += (these) column
-  void add(const double* column, double* to) const {
-    for (std::size_t i = 0; i < n_; ++i)
-      for (std::size_t a = 0; a < q_; ++a)
-        for (std::size_t b = 0; b < q_; ++b) to[i * q_ + a] += entries_[(i * q_ + a) * q_ + b] * column[i * q_ + b];
-  }
-  /// (these) <- by (these)
-  void multiply_by(const ModeBlocks& by) {
-    for (std::size_t i = 0; i < n_; ++i) {
-      multiply(by.entries_.data() + i * q_ * q_, entries_.data() + i * q_ * q_, q_, product_.data());
-      std::copy(product_.begin(), product_.end(), entries_.begin() + static_cast<std::ptrdiff_t>(i * q_ * q_));
-    }
-  }
-
- private:
-  std::size_t n_, q_;
-  std::vector<double> entries_, product_;
-};
-
+// (A + own)^repeat - A^repeat; nothing cancels in it.
+ModeBlocks gained_by(const ModeBlocks& A, const ModeBlocks& own, std::uint64_t repeat) {
+  ModeBlocks gained = own, power = A, with_own = A;
+  with_own += own;
+  // W1 (W - A) + (W1 - A1) A of powers W, A and W1, A1
+  const auto join = [&](const ModeBlocks& with, const ModeBlocks& gap) {
+    ModeBlocks next = gained.product_with(with);
+    next += power.product_with(gap);
+    gained = std::move(next);
+  };
+  for_bits(repeat, [&](bool add) {
+    ModeBlocks with = power;
+    with += gained;
+    join(with, ModeBlocks(gained));
+    power = power.product_with(power);
+    if (!add) return;
+    join(with_own, own);
+    power = power.product_with(A);
+  });
+  return gained;
+}
 }  // namespace
 
-// X = (A + C)^repeat - A^repeat with the own maps A and the coupling C, by squaring; nothing cancels in it.
-void NoisyRun::make_jump(const Coupling& modes) {
-  jump_tried_ = true;
-  const std::size_t n = modes.weight.size(), N = n * q;
-  ModeBlocks once(n, q);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t a = 0; a < q; ++a)
-      for (std::size_t b = 0; b < q; ++b) once(i, a, b) = step[(a * q + b) * n + i];
-  ModeBlocks A = once;
-  std::vector<double> column(N), source(N);
-  Matrix X(N, N), Y;
-  for (std::size_t c = 0; c < N; ++c) {
-    std::ranges::fill(column, 0.0);
-    column[c] = 1;
-    couple(modes, column.data(), X.column(c).data());
-  }
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t k = 0; k < q; ++k) source[i * q + k] = enters[k] * modes.feedback[i];
-  const std::vector<double> source_once = source;
-  for_bits(repeat, [&](bool add) {
-    // The source's response s: (A + X) s + s.
-    std::vector<double> twice = source;
-    const Matrix coupled = linear_algebra::product(X, Matrix(N, 1, source));
-    for (std::size_t k = 0; k < N; ++k) twice[k] += coupled(k, 0);
-    A.add(source.data(), twice.data());
-    source = twice;
-    // X X + A X + X A
-    linear_algebra::multiply(1, X, linear_algebra::Transposed::no, X, linear_algebra::Transposed::no, 0, Y);
-    for (std::size_t c = 0; c < N; ++c) {
-      A.add(X.column(c).data(), Y.column(c).data());
-      for (std::size_t a = 0; a < q; ++a) {
-        const double factor = A(c / q, a, c % q);
-        const auto from = X.column(c / q * q + a);
-        for (std::size_t k = 0; k < N; ++k) Y(k, c) += factor * from[k];
-      }
-    }
-    std::swap(X, Y);
-    A.multiply_by(ModeBlocks(A));
-    if (!add) return;
-    // Once more: s <- (A1 + C) s + s1,  X <- A1 X + C (A + X).
-    std::vector<double> on = source_once;
-    once.add(source.data(), on.data());
-    couple(modes, source.data(), on.data());
-    source = on;
-    Y = Matrix(N, N);
-    for (std::size_t c = 0; c < N; ++c) {
-      once.add(X.column(c).data(), Y.column(c).data());
-      std::ranges::copy(X.column(c), column.begin());
-      for (std::size_t a = 0; a < q; ++a) column[c / q * q + a] += A(c / q, a, c % q);
-      couple(modes, column.data(), Y.column(c).data());
-    }
-    std::swap(X, Y);
-    A.multiply_by(once);
-  });
-  jump_finite_ = all_finite(X.entries());
-  jump_ = std::move(X);
-  jump_source_ = std::move(source);
+std::shared_ptr<const Jump> Jumps::of(std::uint64_t repeat, ModeBlocks step, ModeBlocks own, std::vector<double> drives,
+                                      std::vector<double> reading) {
+  constexpr std::size_t most = 4;
+  for (const auto& jump : known_)
+    if (jump->repeat == repeat && jump->step == step && jump->own == own && jump->drives == drives &&
+        jump->reading == reading)
+      return jump;
+  ModeBlocks with = step, gained = gained_by(step, own, repeat);
+  with += own;
+  CoupledPower power(std::move(with), drives, reading, repeat);
+  known_.push_back(std::make_shared<const Jump>(Jump{repeat, std::move(step), std::move(own), std::move(drives),
+                                                     std::move(reading), std::move(gained), std::move(power)}));
+  if (known_.size() > most) known_.pop_front();
+  return known_.back();
 }
 
 }  // namespace edgewise::solvers

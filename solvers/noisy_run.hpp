@@ -3,25 +3,17 @@
 /// A run of one noisy phase in which all modes act on each other: part of solvers/period_map.
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <deque>
+#include <memory>
 #include <vector>
 
-#include "linear_algebra/dense.hpp"
+#include "solvers/coupled_power.hpp"
 #include "solvers/periodic_phases.hpp"
 
 namespace edgewise::solvers {
 
 /// Place of moment (i, j) among those of r coordinates.
 std::size_t moment_place(std::size_t i, std::size_t j, std::size_t r);
-/// out = a b for n x n row-major matrices.
-void multiply(const double* a, const double* b, std::size_t n, double* out);
-/// Calls `twice(add)` for every binary digit of `count` after the first: a power doubles, and where `add`, one more joins.
-template <class Twice>
-void for_bits(std::uint64_t count, Twice twice) {
-  int bit = 63;
-  while (bit > 0 && !(count >> bit & 1)) --bit;
-  while (bit-- > 0) twice((count >> bit & 1) != 0);
-}
 
 /// How modes act on each other: noise_i = factor (feedback_i p - itself_i S_i) + feedback_i source.
 struct Coupling {
@@ -29,11 +21,32 @@ struct Coupling {
   double factor = 1;
 };
 
+/// A long run of coupled modes all at once: what the noise leaves of moments g is
+/// gained g + power g + source power.driven().
+struct Jump {
+  std::uint64_t repeat = 1;
+  ModeBlocks step;                      ///< of one phase
+  ModeBlocks own;                       ///< what the coupling adds to it that stays within a mode
+  std::vector<double> drives, reading;  ///< and between modes: drives reading'
+  ModeBlocks gained;                    ///< (step + own)^repeat - step^repeat
+  CoupledPower power;
+};
+/// The last few jumps, for systems that differ in what surrounds their runs alone.
+class Jumps {
+ public:
+  /// Made, or found.
+  std::shared_ptr<const Jump> of(std::uint64_t repeat, ModeBlocks step, ModeBlocks own, std::vector<double> drives,
+                                 std::vector<double> reading);
+
+ private:
+  std::deque<std::shared_ptr<const Jump>> known_;
+};
+
 /// The noise of a run is driven by q moments of each mode: of the coordinates of NoiseCoordinates, summed over the blocks
 /// where these are joined. They move by `step` a phase, are fed by `enters` times the noise, and S = reads . them.
 class NoisyRun {
  public:
-  explicit NoisyRun(const PhaseRun& run);
+  explicit NoisyRun(const PhaseRun& run, std::shared_ptr<Jumps> jumps = std::make_shared<Jumps>());
 
   std::uint64_t repeat = 1;
   NoiseCoordinates where;
@@ -51,7 +64,7 @@ class NoisyRun {
   /// S of every mode; returns p, of moments [q][mode].
   double read(const Coupling& modes, const std::vector<double>& moments, std::vector<double>& S) const;
   /// v = what the noise leaves at the run's end, from the moments g at its start, which are used up. False when it leaves
-  /// the range of doubles. Long runs of few modes cost their logarithm.
+  /// the range of doubles. Long runs cost their logarithm.
   bool follow(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
   /// To be called when the coupling changes.
   void forget();
@@ -61,7 +74,6 @@ class NoisyRun {
  private:
   bool worth_a_jump(std::size_t modes) const;
   void make_jump(const Coupling& modes);
-  void couple(const Coupling& modes, const double* column, double* to);
   bool walk(const Coupling& modes, double source, std::vector<double>& g, std::vector<double>& v);
   void move(std::vector<double>& moments);
   bool make_stride(const Coupling& modes);
@@ -80,10 +92,10 @@ class NoisyRun {
   };
   Stride strides_;
   bool stride_tried_ = false, stride_made_ = false;
-  // (coupled map of the run) - (uncoupled), and its response to a source of 1; empty: the run is stepped through.
-  linear_algebra::Matrix jump_;
-  std::vector<double> jump_source_, S_, noise_, next_;
-  bool jump_tried_ = false, jump_finite_ = false;
+  std::shared_ptr<Jumps> jumps_;
+  std::shared_ptr<const Jump> jump_;
+  std::vector<double> S_, noise_, next_;
+  bool jump_tried_ = false;
   std::uint64_t passes_ = 0;
 };
 

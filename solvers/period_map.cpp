@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <stdexcept>
+#include <utility>
 
 #include "solvers/mode_sums.hpp"
 #include "solvers/noisy_run.hpp"
@@ -51,7 +52,8 @@ struct PeriodMap::Impl {
   std::vector<double> row, row_forced;    // readout
   mutable std::vector<double> g, v, S;
 
-  Impl(const PeriodicPhases& given, bool noise, bool whole) {
+  Impl(const PeriodicPhases& given, bool noise, bool whole, std::shared_ptr<Jumps> jumps) {
+    if (!jumps) jumps = std::make_shared<Jumps>();
     BalancedPhases b = balanced(given);
     system = std::move(b.system);
     shared_unit = b.shared_unit;
@@ -72,7 +74,7 @@ struct PeriodMap::Impl {
       if (!noise || run.phase.noise_scale == 0) continue;
       if (omega == 0 && !runs.empty()) continue;  // no noise; the first is kept, for p is read there
       run_of_phase.back() = runs.size();
-      runs.emplace_back(run);
+      runs.emplace_back(run, jumps);
       couples = couples || std::ranges::any_of(runs.back().enters, [](double e) { return e != 0; });
     }
     if (!any) throw std::invalid_argument("renewal: the period has no noisy phase");
@@ -393,8 +395,8 @@ struct PeriodMap::Impl {
   }
 };
 
-PeriodMap::PeriodMap(const PeriodicPhases& system, bool noise, bool whole)
-    : impl_(std::make_unique<Impl>(system, noise, whole)) {}
+PeriodMap::PeriodMap(const PeriodicPhases& system, bool noise, bool whole, std::shared_ptr<Jumps> jumps)
+    : impl_(std::make_unique<Impl>(system, noise, whole, std::move(jumps))) {}
 PeriodMap::~PeriodMap() = default;
 PeriodMap::PeriodMap(PeriodMap&&) noexcept = default;
 PeriodMap& PeriodMap::operator=(PeriodMap&&) noexcept = default;
@@ -566,16 +568,38 @@ double PeriodMap::log_growth_by_iteration() const {
     });
     return std::log(most);
   };
+  std::vector<double> before, now;
+  // Whether moments of unit size stand where they stood when this was asked last.
+  const auto stands = [&] {
+    now.clear();
+    each([&](std::size_t, std::size_t, std::size_t, std::span<double> values) {
+      now.insert(now.end(), values.begin(), values.end());
+    });
+    bool still = before.size() == now.size();
+    for (std::size_t k = 0; still && k < now.size(); ++k) still = std::abs(now[k] - before[k]) <= 1e-14;
+    before.swap(now);
+    return still;
+  };
   double log_scale = 0;
   constexpr int periods = 4;
   constexpr std::uint64_t stride = 8;  // a step may multiply moments by 1e30
   for (int k = 0; k < periods; ++k) {
     log_scale = 0;
-    for (const PhaseRun& run : s.period)
-      for (std::uint64_t j = 0; j < run.repeat; ++j) {
-        state.apply(run.phase);
-        if (j % stride == stride - 1 || j + 1 == run.repeat) log_scale += shrink();
+    for (const PhaseRun& run : s.period) {
+      before.clear();
+      for (std::uint64_t j = 0; j < run.repeat;) {
+        const std::uint64_t end = std::min(j + stride, run.repeat);
+        const bool whole = end == j + stride;
+        for (; j < end; ++j) state.apply(run.phase);
+        const double grown = shrink();
+        log_scale += grown;
+        // The direction that grows fastest is reached: the rest of a long run multiplies it as this stride did.
+        if (!whole || !stands()) continue;
+        const std::uint64_t more = (run.repeat - j) / stride;
+        log_scale += static_cast<double>(more) * grown;
+        j += more * stride;
       }
+    }
   }
   return log_scale;
 }

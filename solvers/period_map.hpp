@@ -22,13 +22,17 @@
 
 namespace edgewise::solvers {
 
+class Jumps;
+
 class PeriodMap {
  public:
   /// \param noise false: the mean map alone acts on the moments
   /// \param whole true: A_i holds all that a mode feeds to itself, also where it then leaves the cone, and only p couples
   /// the modes
+  /// \param jumps shared by systems whose runs are the same; null: its own
   /// \throws std::invalid_argument when there is no noisy phase.
-  explicit PeriodMap(const PeriodicPhases& system, bool noise = true, bool whole = false);
+  explicit PeriodMap(const PeriodicPhases& system, bool noise = true, bool whole = false,
+                     std::shared_ptr<Jumps> jumps = nullptr);
   ~PeriodMap();
   PeriodMap(PeriodMap&&) noexcept;
   PeriodMap& operator=(PeriodMap&&) noexcept;

@@ -8,6 +8,7 @@
 
 #include "numerics/roots.hpp"
 #include "solvers/linear_stability.hpp"
+#include "solvers/noisy_run.hpp"
 
 namespace edgewise::solvers {
 
@@ -59,7 +60,7 @@ class Search {
 
  private:
   Sample sample(double value) const {
-    const Renewal renewal(few_(value));
+    const Renewal renewal(few_(value), jumps_);
     const Renewal::Probe probe = renewal.probe();
     Sample out{value, probe.stable && renewal.frozen() == 0, probe.margin, renewal.determinants()};
     return out;
@@ -97,13 +98,15 @@ class Search {
   }
 
   const SystemAt& few_;
+  std::shared_ptr<Jumps> jumps_ = std::make_shared<Jumps>();
   std::vector<Sample> path_, found_;
 };
 
 // The end of stability between `low` (stable) and `high` (not), of the system that decides.
 double crossing(const SystemAt& system, double low, double high) {
+  const auto jumps = std::make_shared<Jumps>();
   const auto margin = [&](double value) {
-    const Renewal renewal(system(value));
+    const Renewal renewal(system(value), jumps);
     return renewal.frozen() > 0 ? -1.0 : renewal.probe().margin;
   };
   double at_low = margin(low), at_high = margin(high);

@@ -103,6 +103,30 @@ TEST_CASE("orthonormal columns span the given ones") {
                        std::invalid_argument);
 }
 
+TEST_CASE("a truncated QR factorisation keeps the columns that tell") {
+  CHECK(rc::check("q'q = 1, q r = a up to what is left out, and the rank of a product", [] {
+    const std::size_t rows = any_size(most), columns = any_size(most), inner = any_size(most);
+    const Matrix a = plain_product(random_matrix(rows, inner, any_seed()), random_matrix(inner, columns, any_seed()));
+    const Qr kept = truncated_qr(a, 1e-12);
+    RC_ASSERT(kept.q.columns() == std::min({rows, columns, inner}));
+    RC_ASSERT(loss_of_orthonormality(kept.q) <= rounding(most));
+    RC_ASSERT(distance(plain_product(kept.q, kept.r), a) <= 1e-11 * static_cast<double>(most));
+  }));
+  // Columns of 1, 1e-3 and 1e-9 along three axes, in another order.
+  Matrix graded(4, 3);
+  graded(2, 0) = 1e-9;
+  graded(0, 1) = 1;
+  graded(3, 2) = 1e-3;
+  CHECK(truncated_qr(graded, 1e-12).q.columns() == 3);
+  const Qr two = truncated_qr(graded, 1e-6), all = truncated_qr(graded, 0);
+  REQUIRE(two.q.columns() == 2);
+  CHECK(std::abs(two.q(0, 0)) == doctest::Approx(1).epsilon(1e-15));
+  CHECK(std::abs(two.q(3, 1)) == doctest::Approx(1).epsilon(1e-15));
+  CHECK(distance(plain_product(two.q, two.r), graded) == doctest::Approx(1e-9).epsilon(1e-6));
+  CHECK(distance(plain_product(all.q, all.r), graded) < 1e-24);
+  CHECK(truncated_qr(Matrix(3, 2), 0).q.columns() == 0);
+}
+
 TEST_CASE("linear systems") {
   CHECK(rc::check("a x = b", [] {
     const std::size_t n = any_size(most);

@@ -244,10 +244,41 @@ TEST_CASE(
     for (const std::uint64_t repeat : {1U, 5U, 31U, 32U, 45U, 64U, 70U, 101U}) {
       CAPTURE(n);
       CAPTURE(repeat);
-      // Twice: two modes jump from 32 phases on, 90 go by strides from 64 on.
-      const std::uint64_t passes =
-          n == 2 && repeat >= 32 ? 0 : 2 * (n == 90 && repeat >= 64 ? (repeat + 31) / 32 : repeat);
+      // Twice: by strides from 64 on.
+      const std::uint64_t passes = 2 * (repeat >= 64 ? (repeat + 31) / 32 : repeat);
       CHECK(Blocks(apart, n).check(repeat, false, 4) == passes);
       CHECK(Blocks(joined, n).check(repeat, true, 3) == passes);
     }
+  // Long runs pass over no mode.
+  for (const std::size_t n : {1U, 2U})
+    for (const std::uint64_t repeat : {4095U, 4608U}) {
+      CAPTURE(n);
+      CAPTURE(repeat);
+      CHECK(Blocks(apart, n).check(repeat, false, 4) == 0);
+      CHECK(Blocks(joined, n).check(repeat, true, 3) == 0);
+    }
+}
+
+TEST_CASE("jumps are made once for the same run, and the last four are known") {
+  const auto jump = [](Jumps& known, double value, std::uint64_t repeat) {
+    ModeBlocks step(1, 1), own(1, 1);
+    step(0, 0, 0) = value;
+    own(0, 0, 0) = -0.25 * value;
+    return known.of(repeat, step, own, {0.125}, {1});
+  };
+  Jumps known;
+  const auto first = jump(known, 0.5, 3);
+  CHECK(jump(known, 0.5, 3) == first);
+  CHECK(jump(known, 0.5, 2) != first);
+  CHECK(jump(known, 0.75, 3) != first);
+  // .375^3 - .5^3, and (.375 + .125)^3 - .375^3
+  CHECK(first->gained(0, 0, 0) == Approx(0.052734375 - 0.125).epsilon(1e-15));
+  double power = 0;
+  const double one = 1;
+  first->power.add({&one, 1}, {&power, 1});
+  CHECK(power == Approx(0.125 - 0.052734375).epsilon(1e-15));
+  CHECK(jump(known, 0.25, 3) != first);
+  CHECK(jump(known, 0.5, 3) == first);
+  CHECK(jump(known, 0.125, 3) != first);
+  CHECK(jump(known, 0.5, 3) != first);
 }

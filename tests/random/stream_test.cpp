@@ -309,6 +309,25 @@ TEST_CASE("below(n) is uniform, exactly") {
   for (const double c : residue_counts) CHECK(std::abs(c - 30'000) < z_limit * std::sqrt(20'000.0));
 }
 
+TEST_CASE("below(n) draws anew where the low half of bits * n is too low") {
+  __extension__ using Wide = unsigned __int128;
+  for (const std::uint64_t n : {(std::uint64_t{1} << 63) + 1, (std::uint64_t{1} << 63) + (std::uint64_t{1} << 61),
+                                std::uint64_t{3} << 62, std::uint64_t{6148914691236517207}}) {
+    CAPTURE(n);
+    Stream drawn(seed, 7), words(seed, 7);
+    int rejected = 0;
+    for (int i = 0; i < 200; ++i) {
+      Wide product = 0;
+      // 2^64 mod n of the 2^64 low halves are one too many.
+      const auto surplus = static_cast<std::uint64_t>((Wide{1} << 64) % n);
+      for (product = static_cast<Wide>(words.bits()) * n; static_cast<std::uint64_t>(product) < surplus; ++rejected)
+        product = static_cast<Wide>(words.bits()) * n;
+      CHECK(drawn.below(n) == static_cast<std::uint64_t>(product >> 64));
+    }
+    CHECK(rejected > 20);
+  }
+}
+
 TEST_CASE("bad arguments are refused") {
   CHECK_THROWS_WITH_AS(Stream(seed, std::uint64_t{1} << 32), "random stream: replica must be below 2^32",
                        std::out_of_range);

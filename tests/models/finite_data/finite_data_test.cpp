@@ -434,6 +434,24 @@ TEST_CASE("beyond the threshold the second moments grow, below it they fall") {
   CHECK(solve_finite_data(*data, kernel, {}).diverged_at.has_value());
 }
 
+TEST_CASE("a run whose residuals grow beyond the limit has diverged, long before they overflow") {
+  // One sample of norm 1, of fewer or more parameters than samples: the residual is multiplied by -99 a step, and is 1e119 after 60.
+  for (const char* inputs : {"[[1], [1]]", "[[1, 0, 0], [1, 0, 0]]"}) {
+    const auto problem =
+        prepare(std::string("model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = ") + inputs +
+                "\ntargets = [1, 1]\n[optimizer]\nlearning_rate = 100\nbatch = 1\n[time]\nat = [20, 60]\n");
+    const auto simulation = problem->simulate();
+    const auto replica = simulation->replica(1, 0);
+    double loss = 0;
+    replica->advance(20);
+    replica->observe({&loss, 1});
+    CHECK(loss == Approx(std::pow(99.0, 40) / 2).epsilon(1e-12));
+    replica->advance(60);
+    replica->observe({&loss, 1});
+    CHECK(std::isinf(loss));
+  }
+}
+
 TEST_CASE("data may be given row by row") {
   const std::string text =
       "model = 'finite-data'\n[data]\nlaw = 'list'\ninputs = [[1, 0], [0, 2]]\ntargets = [1, 1]\n[optimizer]\n"

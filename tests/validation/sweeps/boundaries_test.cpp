@@ -558,6 +558,18 @@ TEST_CASE("along one axis a cell that failed has no border on either side") {
   CHECK(measured[1].x == std::vector<double>{4.5});
 }
 
+TEST_CASE("cells of one axis count as near a point from their margin on") {
+  SweepTable table = sample_sweep(5);
+  table.axes.pop_back();
+  table.cells.resize(5);
+  table.labels = {{"low", "slope < 0", "a < 0.7625"}, {"high", "", "1"}};
+  table.boundaries = {{"point", "a - 0.7625", ""}};
+  const DiagramComparison found = compare(table, planes(table), {0.49, 0.51, 1.49, 1.51, 2.51});
+  std::vector<std::size_t> cells;
+  for (const auto& count : found.agreement->counts) cells.push_back(count.cells);
+  CHECK(cells == std::vector<std::size_t>{5, 5, 3, 3, 1, 0});
+}
+
 TEST_CASE("cells count as near from their margin on, along both axes, beside a line and beyond its end") {
   // Five cells by five, .475 apart: a line half way between the second and the third, over all of them or to 2.485 of them.
   const auto counted = [](const std::string& zero, const std::string& when) {

@@ -99,6 +99,7 @@ TEST_CASE("all that is not the sweep's goes to the experiment, with or without i
 }
 
 TEST_CASE("what has no place is refused") {
+  CHECK(complaint({"experiment=3"}) == "--set experiment=3: must have the form section.key=value");
   CHECK(complaint({"axis.rate=3"}).find("must have the form axis.NAME.key=value") != std::string::npos);
   CHECK(complaint({"axis.rat.count=3"})
             .find("there is no axis 'rat', did you mean 'rate'?; there are: rate, spectrum.alpha") !=

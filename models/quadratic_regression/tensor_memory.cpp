@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <stdexcept>
 #include <thread>
@@ -12,15 +11,6 @@
 namespace edgewise::models::quadratic_regression {
 
 namespace {
-
-constexpr double share_of_available = 0.8;
-
-std::string size_text(double bytes) {
-  constexpr double kib = 1024;
-  if (bytes < kib * kib) return fmt::format("{:.3g} KiB", bytes / kib);
-  if (bytes < kib * kib * kib) return fmt::format("{:.3g} MiB", bytes / (kib * kib));
-  return fmt::format("{:.3g} GiB", bytes / (kib * kib * kib));
-}
 
 std::string count_text(unsigned tensors) {
   return tensors == 1 ? "in all" : fmt::format("for each of {} replicas at a time", tensors);
@@ -30,18 +20,7 @@ std::string count_text(unsigned tensors) {
 
 std::string TensorPlan::text() const {
   return fmt::format("tensor {}: {} {}", storage == CurvatureTensor::Storage::stored ? "stored" : "streamed",
-                     size_text(bytes), count_text(at_a_time));
-}
-
-std::optional<double> available_memory() {
-  std::ifstream in("/proc/meminfo");
-  std::string key, unit;
-  double value = 0;
-  while (in >> key >> value) {
-    if (key == "MemAvailable:") return 1024 * value;
-    std::getline(in, unit);
-  }
-  return std::nullopt;
+                     ingredients::memory_text(bytes), count_text(at_a_time));
 }
 
 unsigned run_threads(const QuadraticProblem& problem) {
@@ -55,9 +34,9 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
   plan.at_a_time = problem.shared_instance || problem.given
                        ? 1
                        : static_cast<unsigned>(std::min<std::uint64_t>(threads, problem.replicas));
-  plan.limit = problem.memory_limit > 0
-                   ? problem.memory_limit
-                   : share_of_available * available.value_or(std::numeric_limits<double>::infinity());
+  plan.limit = problem.memory_limit > 0 ? problem.memory_limit
+                                        : ingredients::share_of_available_memory *
+                                              available.value_or(std::numeric_limits<double>::infinity());
   // A perturbed run beside each draws its own, the same.
   const double tensors = problem.perturbation > 0 && !problem.given ? 2 : 1;
   const double stored = tensors * CurvatureTensor::bytes(problem.law.outputs, problem.law.parameters, Storage::stored);
@@ -67,7 +46,7 @@ TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> a
         fmt::format("monte_carlo.tensor: the curvature tensor needs {} {}, more than the {} allowed ({}); use tensor = "
                     "\"streamed\" (slower, no "
                     "memory), fewer threads, shared_instance = true, or a smaller problem",
-                    size_text(stored), count_text(plan.at_a_time), size_text(plan.limit),
+                    ingredients::memory_text(stored), count_text(plan.at_a_time), ingredients::memory_text(plan.limit),
                     problem.memory_limit > 0 ? "memory_limit" : "80% of what is available"));
   plan.storage = !problem.given && !problem.law.portable && (problem.tensor == TensorStorage::streamed || !fits)
                      ? Storage::streamed

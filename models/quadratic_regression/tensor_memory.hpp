@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "models/ingredients/memory.hpp"
 #include "models/quadratic_regression/problem.hpp"
 
 namespace edgewise::models::quadratic_regression {
@@ -17,14 +18,12 @@ struct TensorPlan {
   std::string text() const;
 };
 
-/// Bytes of memory that the machine could still give; nullopt where /proc/meminfo does not say.
-std::optional<double> available_memory();
-
 /// Threads that run replicas at a time.
 unsigned run_threads(const QuadraticProblem& problem);
 
 /// \param available  what `memory_limit` defaults to 80% of; infinite when the machine does not say.
 /// \throws std::invalid_argument when the tensors are to be stored and do not fit, with what would help.
-TensorPlan plan_tensors(const QuadraticProblem& problem, std::optional<double> available = available_memory());
+TensorPlan plan_tensors(const QuadraticProblem& problem,
+                        std::optional<double> available = ingredients::available_memory());
 
 }  // namespace edgewise::models::quadratic_regression

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "spectra/compressed.hpp"
 #include "spectra/compression.hpp"
 #include "spectra/formulas.hpp"
 #include "spectra/kinds.hpp"
@@ -11,8 +12,6 @@ namespace edgewise::spectra {
 
 namespace {
 
-constexpr std::int64_t largest_kept_by_default = 200'000;
-constexpr std::int64_t largest_exact = 100'000'000;
 constexpr double default_tolerance = 1e-8;
 
 /// sum_{j > d} j^-s, s > 1, by Euler and Maclaurin from some terms on, the later the steeper; relative error below 1e-14.
@@ -36,15 +35,17 @@ Spectrum unscaled(const settings::Values& values) {
     throw values.error("dimension", fmt::format("d^(-2 alpha) or d^(-2 beta) leaves the range of double precision at "
                                                 "d = {}, alpha = {}, beta = {}",
                                                 dimension, alpha, beta));
-  const bool compressed = nodes == "compressed" || (nodes == "auto" && (asked || dimension > largest_kept_by_default));
+  const bool compressed =
+      nodes == "compressed" || (nodes == "auto" && (asked || static_cast<double>(dimension) > largest_kept_by_default));
   if (compressed)
     return power_law_nodes(static_cast<double>(dimension), alpha, beta,
                            asked ? values.number("compress") : default_tolerance)
         .spectrum;
-  if (dimension > largest_exact)
-    throw values.error("nodes", fmt::format("\"exact\" keeps every eigenvalue and is limited to dimension <= {}, got "
-                                            "{}; use \"compressed\"",
-                                            largest_exact, dimension));
+  if (static_cast<double>(dimension) > largest_exact)
+    throw values.error("nodes",
+                       fmt::format("\"exact\" keeps every eigenvalue and is limited to dimension <= {:.0f}, got "
+                                   "{}; use \"compressed\"",
+                                   largest_exact, dimension));
   return power_law(dimension, alpha, beta);
 }
 

@@ -8,6 +8,7 @@
 
 #include "models/least_squares/least_squares.hpp"
 #include "numerics/whole.hpp"
+#include "spectra/compressed.hpp"
 
 namespace edgewise::models::least_squares {
 
@@ -83,9 +84,7 @@ Sampler chosen_sampler(const LeastSquares& problem, double batch, Sampler asked,
   const Sampler sampler = exact_in_law(problem, batch, asked, family);
   const bool descent = sampler == Sampler::descent;
   if (descent && !by_coordinates(problem)) return sampler;
-  if (spectrum.compressed)
-    throw std::invalid_argument(
-        "spectrum.compress: the nodes of a compressed spectrum cannot be simulated; remove the key compress");
+  if (spectrum.compressed) throw std::invalid_argument(spectra::kept_by(spectrum, "cannot be simulated"));
   if (!descent && (!(batch >= 1) || !numerics::is_whole(batch)))
     throw std::invalid_argument("optimizer.batch: must be a whole number >= 1, or inf (here " +
                                 settings::text_of(batch) + ")");

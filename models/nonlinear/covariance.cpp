@@ -11,6 +11,7 @@
 #include <string>
 
 #include "linear_algebra/dense.hpp"
+#include "spectra/compressed.hpp"
 #include "spectra/coordinates.hpp"
 #include "spectra/kinds.hpp"
 
@@ -46,9 +47,7 @@ std::vector<double> copy(const Eigen::Ref<const EigenMatrix>& m) {
 
 /// The coordinates of a spectrum, each eigenspace's power spread evenly.
 void expand(const spectra::Spectrum& spectrum, std::vector<double>& eigenvalue, std::vector<double>& target) {
-  if (spectrum.compressed)
-    throw std::invalid_argument(
-        "spectrum.compress: the nodes of a compressed spectrum have no coordinates; remove the key compress");
+  if (spectrum.compressed) throw std::invalid_argument(spectra::kept_by(spectrum, "have no coordinates"));
   if (!spectrum.whole_multiplicities())
     throw std::invalid_argument("spectrum.multiplicities: must be whole numbers, for every coordinate moves by itself");
   if (spectrum.dimension() > most_coordinates)
@@ -119,6 +118,8 @@ Covariance diagonal_covariance(const spectra::Spectrum& spectrum) {
   if (spectrum.compressed || !spectrum.whole_multiplicities()) {
     k.eigenvalue = spectrum.eigenvalue;
     k.count = spectrum.multiplicity;
+    k.obstacle = spectrum.compressed ? spectra::kept_by(spectrum, "cannot be simulated")
+                                     : "spectrum.multiplicities: must be whole numbers to be simulated";
     for (const double power : spectrum.target_power) k.target.push_back(std::sqrt(power));
   } else {
     expand(spectrum, k.eigenvalue, k.target);

@@ -4,6 +4,7 @@
 /// (docs/theory/sign-and-clip.md, sections 0.1 and 1).
 #include <cstddef>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "models/nonlinear/mode_system.hpp"
@@ -25,6 +26,7 @@ struct Covariance {
   /// How many coordinates an entry stands for, any number, with `target` the root of their power: where only sums matter
   /// (a theory on a diagonal covariance). Empty: one each.
   std::vector<double> count{};
+  std::string obstacle{};      ///< with `count`: why this cannot be simulated, the key first
   std::vector<double> matrix;  ///< dense K; empty if diagonal
   /// Variance of the label that no linear function of the data explains.
   double unexplained_variance = 0;

@@ -19,6 +19,8 @@ using settings::Values;
 
 /// A smaller scale or variance is none.
 constexpr double smallest_scale = 1e-150, smallest_variance = 1e-300;
+/// Inverses of the degrees of freedom must remain numbers, and half of them more than 0.
+constexpr double smallest_dof = 1e-300;
 /// Squares of scales, and what is added to them, must remain numbers.
 constexpr double largest_scale = 1e150, largest_variance = 1e300;
 /// Variances beyond it are not told apart.
@@ -426,7 +428,7 @@ NoiseKind student_kind() {
                 .at_least(0)
                 .at_most(largest_variance),
             settings::number("scale", "s; or instead `variance`").in("label").at_least(0).at_most(largest_scale),
-            settings::number("dof", "degrees of freedom").above(0).otherwise(5.0)}},
+            settings::number("dof", "degrees of freedom").at_least(smallest_dof).otherwise(5.0)}},
           read_student};
 }
 

@@ -326,7 +326,15 @@ TEST_CASE("bad input") {
   CHECK(holds(error_of("[noise]\nlaw = 'gausian'\nvariance = 1\n"), "did you mean 'gaussian'?"));
   CHECK(holds(error_of("[noise]\nlaw = 'student-t'\nvariance = 1\ndof = 2\n"),
               "x.toml: noise.variance: the variance is infinite for dof <= 2: give `scale` instead"));
-  CHECK(holds(error_of("[noise]\nlaw = 'student-t'\nscale = 1\ndof = 0\n"), "x.toml: noise.dof: must be > 0"));
+  CHECK(holds(error_of("[noise]\nlaw = 'student-t'\nscale = 1\ndof = 0\n"),
+              "x.toml: noise.dof: must be >= 1e-300, got 0"));
+  CHECK(
+      holds(error_of("[noise]\nlaw = 'student-t'\nscale = 1\ndof = 5e-324\n"), "x.toml: noise.dof: must be >= 1e-300"));
+  // The least has a density, and draws, nearly all of which are cut.
+  const auto least = parse("[noise]\nlaw = 'student-t'\nscale = 1\ndof = 1e-300\n");
+  edgewise::random::Stream stream(3, 0);
+  CHECK(least->density(1) > 0);
+  CHECK(std::abs(least->draw(stream)) == 1e150);
   CHECK(holds(error_of("[noise]\nlaw = 'student-t'\nscale = 1\nvariance = 1\n"), "give either scale or variance"));
   CHECK(holds(error_of("[noise]\nlaw = 'student-t'\n"), "x.toml: noise.variance: is required"));
   CHECK(holds(error_of("[noise]\nlaw = 'cauchy'\n"), "x.toml: noise.scale: is required"));

@@ -52,6 +52,9 @@ class Scale {
   double low_ = 0, high_ = 0;
 };
 
+// As of time.steps.
+constexpr double most_steps = 9007199254740992.0;
+
 // Reflects into 0..1, so that the ends are reached but not favoured.
 double reflected(double x) {
   x = std::fmod(std::abs(x), 2.0);
@@ -64,8 +67,13 @@ double value_at_budget(const LinearProblem& problem, const TuneOptions& options,
   Hyperparameters h = problem.hyperparameters;
   h.seek(0);
   std::uint64_t last = problem.data->time.steps;
-  if (options.samples > 0)
-    last = static_cast<std::uint64_t>(options.samples / (h.value_or("batch", 1) * h.value_or("workers", 1)));
+  if (options.samples > 0) {
+    const double most = options.samples / (h.value_or("batch", 1) * h.value_or("workers", 1));
+    if (most > most_steps)
+      throw std::invalid_argument(fmt::format("tune.samples: {} samples are {} steps of a run, which takes at most {}",
+                                              options.samples, most, most_steps));
+    last = static_cast<std::uint64_t>(most);
+  }
   if (!h.scheduled("inner_steps")) last -= last % problem.method->period(h);
   if (steps) *steps = last;
   LinearRecursion run(problem);

@@ -377,6 +377,9 @@ TEST_CASE("tuning by the section [tune]") {
   refused("[tune]\nevaluations = 10\nlearning_rate = [100, 200]\n",
           "tune.learning_rate: every one of the 10 runs tried diverged");
   refused("[tune]\nevaluations = 10\nsamples = 7\nlearning_rate = [0.1, 0.2]\n", "tune.samples: not one period");
+  for (const std::string samples : {"1.9e19", "1e20", "1e300"})  // no number of steps that time.steps takes either
+    refused("[tune]\nevaluations = 10\nsamples = " + samples + "\nlearning_rate = [0.1, 0.2]\n",
+            "steps of a run, which takes at most 9007199254740992");
 }
 
 TEST_CASE("custom methods that are none, and what cannot be simulated or followed, are refused in one line") {

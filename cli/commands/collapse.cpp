@@ -154,8 +154,8 @@ Status collapse_experiment(const Context& context, const std::string& path, cons
   const auto sizes = at_work(context, path, "sizes", [&] { return validation::at_sizes(base, options); });
   const validation::ScalingCollapse result = at_work(context, path, "theory", [&] {
     return validation::collapse_of(sizes, options, [&](const validation::ScaledProblem& one) {
-      validation::Sample sample = run_replicas(context, path, *one.problem, one.experiment,
-                                               fmt::format(", size {}", settings::text_of(one.size)));
+      validation::Sample sample = run_replicas(context, path, *build_simulation(context, path, *one.problem),
+                                               one.experiment, fmt::format(", size {}", settings::text_of(one.size)));
       if (sample.interrupted)
         throw interruption(sample, one.experiment,
                            fmt::format(" at size {}; nothing is written", settings::text_of(one.size)));

@@ -23,10 +23,14 @@ std::string written(const Targets& targets) {
   return files.empty() ? "" : ", written to " + files;
 }
 
-validation::Sample run_replicas(const Context& context, const std::string& path, const models::Problem& problem,
+std::unique_ptr<models::Simulation> build_simulation(const Context& context, const std::string& path,
+                                                     const models::Problem& problem) {
+  return at_work(context, path, "simulation", [&] { return problem.simulate(); });
+}
+
+validation::Sample run_replicas(const Context& context, const std::string& path, const models::Simulation& simulation,
                                 const models::Experiment& experiment, const std::string& where) {
-  const auto simulation = at_work(context, path, "simulation", [&] { return problem.simulate(); });
-  if (const std::string text = simulation->announcement(); !text.empty()) context.say(text);
+  if (const std::string text = simulation.announcement(); !text.empty()) context.say(text);
   try {
     Progress progress(context.err, settings::counted(experiment.monte_carlo.replicas, "replica") + where,
                       !context.quiet && is_terminal(context.err));
@@ -35,7 +39,7 @@ validation::Sample run_replicas(const Context& context, const std::string& path,
     options.progress = [&](double fraction) { progress.update(fraction); };
     options.stop = &interrupted();
     const Interruptible scope("; no replica was finished in time, nothing is written");
-    return validation::run(*simulation, experiment, options);
+    return validation::run(simulation, experiment, options);
   } catch (...) {
     rethrow_naming(path);
   }

@@ -49,7 +49,7 @@ EndOfRuns run_at_rates(const Context& context, const std::string& path, const mo
   at.time.at = {0, at.time.steps};
   at.monte_carlo.replicas = replicas;
   const auto problem = models::find(at).prepare(at);
-  const validation::Sample sample = run_replicas(context, path, *problem, at, where);
+  const validation::Sample sample = run_replicas(context, path, *build_simulation(context, path, *problem), at, where);
   if (sample.interrupted) throw interruption(sample, at, "");
   const auto column = std::ranges::find(sample.observables, observable, &models::Observable::name);
   if (column == sample.observables.end())

@@ -13,7 +13,8 @@ Status simulate(const Context& context, const std::string& path) {
   const Watch watch;
   Loaded loaded = load(context, path, targets);
   const models::Experiment& experiment = loaded.provenance.experiment;
-  const validation::Sample sample = run_replicas(context, path, *loaded.problem, experiment);
+  const validation::Sample sample =
+      run_replicas(context, path, *build_simulation(context, path, *loaded.problem), experiment);
   if (sample.interrupted && sample.replicas == 0) throw interruption(sample, experiment, "; nothing is written");
   loaded.provenance.seconds = watch.seconds();
   write_result(context, targets, simulation(sample, loaded.provenance));

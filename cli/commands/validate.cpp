@@ -61,8 +61,10 @@ Judged judge_one(const Context& context, const std::string& path, const Loaded& 
   const std::vector<models::Prediction> predictions = loaded.problem->predictions();
   validation::check_predictions(experiment.table, predictions, options);
   Judged out;
+  // First, for its refusals cost nothing and a theory may take long.
+  const auto simulation = build_simulation(context, path, *loaded.problem);
   out.theory = at_work(context, path, "theory", [&] { return loaded.problem->reference(); });
-  out.sample = run_replicas(context, path, *loaded.problem, experiment);
+  out.sample = run_replicas(context, path, *simulation, experiment);
   if (out.sample.interrupted && out.sample.replicas < 2)
     throw interruption(out.sample, experiment, "; too few to judge, nothing is written");
   out.verdict = at_work(context, path, "verdict", [&] {
@@ -86,8 +88,9 @@ Judged judge_dimensions(const Context& context, const std::string& path, const L
     const std::string at = fmt::format(", d = {:.0f}", dimension);
     const auto problem =
         at_work(context, path, "theory" + at, [&] { return models::find(experiment).prepare(experiment); });
+    const auto simulation = build_simulation(context, path, *problem);
     validation::Level level{dimension, at_work(context, path, "theory" + at, [&] { return problem->reference(); }), {}};
-    level.sample = run_replicas(context, path, *problem, experiment, at);
+    level.sample = run_replicas(context, path, *simulation, experiment, at);
     if (level.sample.interrupted)
       throw interruption(level.sample, base, fmt::format(" at dimension {:.0f}; nothing is written", dimension));
     levels.push_back(std::move(level));

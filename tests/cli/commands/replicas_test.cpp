@@ -43,9 +43,10 @@ TEST_CASE("replicas are those that the experiment asks for, and nothing is said 
   models::Experiment experiment = models::read_experiment(settings::read_text(testing::small_experiment, "e.toml"));
   experiment.monte_carlo.replicas = 5;
   const auto problem = models::find(experiment).prepare(experiment);
-  const validation::Sample one = run_replicas(context, "e.toml", *problem, experiment, "");
+  const auto simulation = build_simulation(context, "e.toml", *problem);
+  const validation::Sample one = run_replicas(context, "e.toml", *simulation, experiment, "");
   context.threads = 2;
-  const validation::Sample two = run_replicas(context, "e.toml", *problem, experiment, ", again");
+  const validation::Sample two = run_replicas(context, "e.toml", *simulation, experiment, ", again");
   CHECK(one.replicas == 5);
   CHECK(one.mean == two.mean);
   CHECK(one.steps.front() == 0);

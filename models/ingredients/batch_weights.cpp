@@ -1,11 +1,9 @@
 #include "models/ingredients/batch_weights.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 
+#include "models/ingredients/draw_limits.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 
 namespace edgewise::models::ingredients {
@@ -49,10 +47,7 @@ BatchWeights::BatchWeights(double batch, double noise_variance, const LabelNoise
       collapsed_(collapsed),
       stream_(seed, replica, 0, random::Purpose::batch),
       labels_(labels) {
-  if (!collapsed && batch > most_examples)
-    throw std::invalid_argument(
-        fmt::format("optimizer.batch: {} examples a step are more than can be drawn one by one (at most {})", batch,
-                    most_examples));
+  if (!collapsed) check_examples(batch);
 }
 
 void BatchWeights::draw(std::uint64_t step, double excess) {

@@ -13,9 +13,6 @@
 
 namespace edgewise::models::ingredients {
 
-/// Examples of a batch that can be counted one by one.
-inline constexpr double most_examples = 9007199254740992.0;
-
 /// Label noise eps of one replica: the noise law plus the Gaussian part that no linear function explains.
 class LabelNoise {
  public:
@@ -23,12 +20,29 @@ class LabelNoise {
   LabelNoise(const Noise* law, double gaussian_variance, std::uint64_t seed, std::uint64_t replica);
   void seek(std::uint64_t step);     ///< to the start of a step's noise
   void fill(std::span<double> eps);  ///< the next numbers of the step
+  /// Calls `work(eps)` with the next `count` numbers of the step in turn. They are drawn by chunks: the memory does not
+  /// grow with their count.
+  template <class Work>
+  void each(double count, const Work& work);
 
  private:
   const Noise* law_;  // null when it is Gaussian, and part of deviation_
   double deviation_;  // of the Gaussian part
   random::Stream labels_, gaussian_;
+  std::vector<double> chunk_;
 };
+
+/// Whole blocks of normals keep the sequence the same for any chunk.
+inline constexpr double label_chunk = 16 * random::Stream::normal_granularity;
+
+template <class Work>
+void LabelNoise::each(double count, const Work& work) {
+  for (double left = count; left > 0; left -= label_chunk) {
+    chunk_.resize(static_cast<std::size_t>(std::min(left, label_chunk)));
+    fill(chunk_);
+    for (const double eps : chunk_) work(eps);
+  }
+}
 
 /// A step in the coordinates u_i = sqrt(lambda_i) v_i is  u <- u - lambda (shrink u + noise z),  z ~ N(0, I).
 struct StepScalars {
@@ -51,7 +65,7 @@ class BatchWeights {
  public:
   /// \param noise_variance sigma^2 of `labels`.
   /// \param collapsed the B weights of Gaussian noise in one chi-square (2.1), whatever B; else B residuals and B
-  /// noises.
+  /// noises. \throws std::invalid_argument when these are too many, see check_examples().
   BatchWeights(double batch, double noise_variance, const LabelNoise& labels, bool collapsed, std::uint64_t seed,
                std::uint64_t replica);
 
@@ -78,12 +92,11 @@ template <class Chi>
 void BatchWeights::draw_through(const Chi& chi, std::uint64_t step, double excess) {
   stream_.seek(step);
   labels_.seek(step);
-  // Chunks keep the memory small for a large batch; whole blocks of normals keep the sequence the same for any chunk.
-  constexpr double chunk = 16 * random::Stream::normal_granularity;
+  // Chunks keep the memory small for a large batch.
   const double scale = std::sqrt(excess);
   double products = 0, squares = 0;
-  for (double left = batch_; left > 0; left -= chunk) {
-    const auto count = static_cast<std::size_t>(std::min(left, chunk));
+  for (double left = batch_; left > 0; left -= label_chunk) {
+    const auto count = static_cast<std::size_t>(std::min(left, label_chunk));
     residual_.resize(count);
     eps_.resize(count);
     stream_.normals(residual_);

@@ -28,6 +28,11 @@ EvenMoments even_moments(InputLaw law) {
   }
 }
 
+double words_of(InputLaw law) {
+  if (law == InputLaw::rademacher) return 1.0 / 64;
+  return law == InputLaw::laplace ? 4 : 1;
+}
+
 DataDraw::DataDraw(InputLaw law, std::size_t size) {
   if (law == InputLaw::gaussian) {
     draw_ = [](random::Stream& s, std::span<double> z, std::span<double>) { s.normals(z); };

@@ -20,6 +20,9 @@ struct EvenMoments {
 /// Of the law; of rows those of a Gaussian, as which the theory takes them.
 EvenMoments even_moments(InputLaw law);
 
+/// Numbers of 64 bits of a random::Stream that a DataDraw takes for a number.
+double words_of(InputLaw law);
+
 /// Fills z with iid numbers of mean 0 and variance 1 of the data law, whole blocks of normals at a time.
 class DataDraw {
  public:

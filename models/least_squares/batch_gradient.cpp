@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "models/ingredients/data_draw.hpp"
+#include "models/ingredients/draw_limits.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
@@ -77,14 +78,12 @@ class SampledGradient : public BatchGradient {
     stream_.seek(step);
     labels_.seek(step);
     batch_ = batch;
-    eps_.resize(static_cast<std::size_t>(batch));
-    labels_.fill(eps_);
     std::ranges::fill(sum_, 0.0);
     squares_ = 0;
-    for (const double eps : eps_) {
+    labels_.each(batch, [&](double eps) {
       const double residual = add_sample(u, eps);
       squares_ += residual * residual;
-    }
+    });
   }
   Gradient at(double rate) const final { return {.noise = rate / batch_, .z = sum_, .loss = 0.5 * squares_ / batch_}; }
 
@@ -97,7 +96,6 @@ class SampledGradient : public BatchGradient {
 
  private:
   ingredients::LabelNoise labels_;
-  std::vector<double> eps_;
   double batch_ = 1, squares_ = 0;
 };
 
@@ -140,7 +138,42 @@ class RowGradient final : public SampledGradient {
   const spectra::Dataset& dataset_;
 };
 
+bool gaussian_noise(const LeastSquares& problem) {
+  return !problem.noise || problem.noise->gaussian();
+}
+
 }  // namespace
+
+void check_batch(const LeastSquares& problem, Sampler sampler, std::size_t size, double batch) {
+  switch (sampler) {
+    case Sampler::naive:
+      return ingredients::check_examples(batch, static_cast<double>(size) * ingredients::words_of(problem.data.law));
+    case Sampler::rows:
+      return ingredients::check_examples(batch, 1);
+    case Sampler::batch:
+      return ingredients::check_examples(batch);
+    case Sampler::block:
+      if (!gaussian_noise(problem)) ingredients::check_examples(batch);
+      return;
+    default:
+      return;  // whatever its size
+  }
+}
+
+double gradient_bytes(const LeastSquares& problem, Sampler sampler, std::size_t size, double batch) {
+  const double numbers = 8 * static_cast<double>(size), object = 768;
+  const double chunk = 8 * std::min(batch, ingredients::label_chunk);
+  switch (sampler) {
+    case Sampler::descent:
+      return object;
+    case Sampler::naive:
+      return object + chunk + (problem.data.law == ingredients::InputLaw::laplace ? 5 : 2) * numbers;
+    case Sampler::batch:
+      return object + 2 * chunk + numbers;
+    default:
+      return object + numbers;
+  }
+}
 
 std::unique_ptr<BatchGradient> batch_gradient(const LeastSquares& problem, Sampler sampler, std::size_t size,
                                               std::uint64_t seed, std::uint64_t index) {
@@ -156,7 +189,7 @@ std::unique_ptr<BatchGradient> row_gradient(const LeastSquares& problem, const R
 
 ingredients::LabelNoise label_noise(const LeastSquares& problem, std::uint64_t seed, std::uint64_t replica,
                                     bool unexplained) {
-  const bool gaussian = !problem.noise || problem.noise->gaussian();
+  const bool gaussian = gaussian_noise(problem);
   return ingredients::LabelNoise(
       gaussian ? nullptr : problem.noise.get(),
       (gaussian ? problem.label_noise_variance : 0.0) + (unexplained ? problem.spectrum.unexplained_variance : 0.0),

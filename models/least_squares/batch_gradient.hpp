@@ -36,6 +36,13 @@ class BatchGradient {
   virtual double spread(const Gradient& /*step*/, double square, std::span<double> /*u*/) const { return square; }
 };
 
+/// Whether `sampler` can draw a batch of this size. \param size  as of batch_gradient()
+/// \throws std::invalid_argument naming optimizer.batch
+void check_batch(const LeastSquares& problem, Sampler sampler, std::size_t size, double batch);
+
+/// Bytes of a gradient by sampler exact, batch, naive or descent, roughly. \param size  as of batch_gradient()
+double gradient_bytes(const LeastSquares& problem, Sampler sampler, std::size_t size, double batch);
+
 /// By sampler exact, batch, naive or descent. \param size  numbers drawn for u, no fewer than it has: whole blocks of normals
 std::unique_ptr<BatchGradient> batch_gradient(const LeastSquares& problem, Sampler sampler, std::size_t size,
                                               std::uint64_t seed, std::uint64_t index);

@@ -122,7 +122,7 @@ class LeastSquaresProblem final : public Problem {
   }
 
   std::unique_ptr<Simulation> simulate() const override {
-    return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_);
+    return is_plain_sgd(linear_) ? simulate_sgd(problem_, sampler_) : simulate_linear(linear_, sampler_, replicas_);
   }
 
   std::vector<Finding> stability() const override {

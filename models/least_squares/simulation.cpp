@@ -266,15 +266,16 @@ class SharedReplicas {
       coordinates_.emplace(*problem_, how != Sampler::block && (how != Sampler::descent || by_coordinates(*problem_)));
   }
 
+  std::size_t size() const { return coordinates_->start.size(); }
+
   std::unique_ptr<Replica> replica(std::uint64_t seed, std::uint64_t index) const {
-    const std::size_t size = coordinates_->start.size();
     std::unique_ptr<BatchGradient> gradient;
     if (rows_)
       gradient = row_gradient(*problem_, *rows_, seed, index);
     else if (sampler_ == Sampler::block)
-      gradient = std::make_unique<BlockGradient>(*problem_, perpendicular_, size, seed, index);
+      gradient = std::make_unique<BlockGradient>(*problem_, perpendicular_, size(), seed, index);
     else
-      gradient = batch_gradient(*problem_, sampler_, size, seed, index);
+      gradient = batch_gradient(*problem_, sampler_, size(), seed, index);
     return std::make_unique<SgdReplica>(*problem_, *coordinates_, rows_ ? &*rows_ : nullptr, std::move(gradient));
   }
 
@@ -290,10 +291,10 @@ class SharedReplicas {
 
 std::unique_ptr<Simulation> simulate_sgd(std::shared_ptr<const LeastSquares> problem, Sampler sampler) {
   const Sampler choice = chosen_sampler(*problem, problem->batch, sampler, false);
+  const auto shared = std::make_shared<const SharedReplicas>(problem, choice);
+  check_batch(*problem, choice, shared->size(), problem->batch);
   return simulation_of({observables(*problem), settings::word_of(samplers(), choice),
-                        [shared = std::make_shared<const SharedReplicas>(problem, choice)](auto seed, auto index) {
-                          return shared->replica(seed, index);
-                        }});
+                        [shared](auto seed, auto index) { return shared->replica(seed, index); }});
 }
 
 }  // namespace edgewise::models::least_squares

@@ -1,7 +1,5 @@
 #include "models/nonlinear/simulation.hpp"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -12,6 +10,7 @@
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
 #include "models/ingredients/batch_weights.hpp"
+#include "models/ingredients/draw_limits.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/nonlinear/custom_nonlinearity.hpp"
@@ -218,6 +217,13 @@ class ReducedReplica final : public GradientReplica {
   double excess_ = 0;
 };
 
+/// Normals drawn for an example of d coordinates: whole blocks, so that one example after the other takes up where the last
+/// stopped.
+std::size_t whole_blocks(std::size_t d) {
+  constexpr std::size_t block = random::Stream::normal_granularity;
+  return (d + block - 1) / block * block;
+}
+
 /// B explicit examples a step: Gaussian data, or rows where `rows` is not null.
 class ExampleReplica final : public GradientReplica {
  public:
@@ -227,24 +233,19 @@ class ExampleReplica final : public GradientReplica {
         rows_(rows),
         stream_(seed, index, 0, rows ? random::Purpose::batch : random::Purpose::data),
         labels_(problem.noise.get(), rows ? 0.0 : problem.covariance.unexplained_variance, seed, index),
-        eps_(static_cast<std::size_t>(problem.batch)),
-        // Whole blocks, so that one example after the other takes up where the last stopped.
-        z_(rows ? 0 : (coordinates.size() + block - 1) / block * block),
+        z_(rows ? 0 : whole_blocks(coordinates.size())),
         x_(rows ? 0 : coordinates.size()),
         square_(problem.method == Method::per_example_adam ? coordinates.size() : 0) {}
 
  private:
-  static constexpr std::size_t block = random::Stream::normal_granularity;
-
   double descend_once(std::uint64_t step, double rate) override {
     residuals_.seek(step);
     stream_.seek(step);
     labels_.seek(step);
-    labels_.fill(eps_);
     std::ranges::fill(gradient_, 0.0);
     std::ranges::fill(square_, 0.0);
     double squares = 0;
-    for (const double eps : eps_) {
+    labels_.each(problem_.batch, [&](double eps) {
       if (rows_) {
         const auto row = static_cast<std::size_t>(stream_.below(rows_->dataset->rows));
         squares += add_example(rows_->dataset->row(row), rows_->misfit[row] + eps);
@@ -253,7 +254,7 @@ class ExampleReplica final : public GradientReplica {
         coordinates_.color(std::span<const double>(z_).first(x_.size()), x_);
         squares += add_example(std::span<const double>(x_), eps);
       }
-    }
+    });
     for (double& g : gradient_) g /= problem_.batch;
     for (double& g : square_) g /= problem_.batch;
     rule_.descend(rate, residuals_.norm(), {gradient_, square_}, v_);
@@ -291,7 +292,7 @@ class ExampleReplica final : public GradientReplica {
   const DataRows* rows_;
   random::Stream stream_;
   ingredients::LabelNoise labels_;
-  std::vector<double> eps_, z_, x_, square_;
+  std::vector<double> z_, x_, square_;
 };
 
 std::string chosen(const NonlinearProblem& problem, const std::string& name) {
@@ -311,14 +312,11 @@ std::string chosen(const NonlinearProblem& problem, const std::string& name) {
   return name == "naive" || problem.method.needs_examples() ? "naive" : "batch";
 }
 
-void check(const NonlinearProblem& problem) {
-  if (problem.batch > ingredients::most_examples)
-    throw std::invalid_argument(
-        fmt::format("optimizer.batch: {} examples a step are more than can be drawn one by one (at most {})",
-                    problem.batch, ingredients::most_examples));
-  if (!problem.covariance.count.empty())
-    throw std::invalid_argument(
-        "spectrum.multiplicities: must be whole numbers to be simulated, and the spectrum not compressed");
+/// \param choice  the sampler
+void check(const NonlinearProblem& problem, const std::string& choice) {
+  if (!problem.covariance.count.empty()) throw std::invalid_argument(problem.covariance.obstacle);
+  const double numbers = static_cast<double>(whole_blocks(problem.covariance.d));
+  ingredients::check_examples(problem.batch, choice == "naive" ? numbers : 1);
 }
 
 /// What the replicas share.
@@ -340,8 +338,8 @@ std::vector<Observable> observables_of(const NonlinearProblem& problem) {
 
 std::unique_ptr<Simulation> simulate_nonlinear(std::shared_ptr<const NonlinearProblem> problem,
                                                const std::string& sampler) {
-  check(*problem);
   const std::string choice = chosen(*problem, sampler);
+  check(*problem, choice);
   const auto setup = std::make_shared<Setup>(Setup{problem, {*problem, choice == "rows"}, {}});
   if (choice == "rows") setup->rows.emplace(*problem);
   const auto replica = [setup, batch = choice == "batch"](auto seed, auto index) -> std::unique_ptr<Replica> {

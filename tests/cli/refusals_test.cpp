@@ -172,10 +172,29 @@ variant = "a"
   }
 }
 
-TEST_CASE("a batch that cannot be drawn is refused") {
+TEST_CASE(
+    "a batch or workers that cannot be drawn, coordinates that are not kept: refused with the key, before any work") {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);
   check_refused({"simulate", file, "--set", "optimizer.batch=1e308", "--set", "noise.law=laplace", "--set",
                  "noise.variance=0.01", "--set", "monte_carlo.replicas=2"},
                 {"small.toml: optimizer.batch: 1e+308 examples a step are more than can be drawn one by one"});
+  const std::string wide = folder.file("wide.toml", R"(model = "least-squares"
+spectrum = { kind = "power-law", dimension = 1000000, alpha = 1.0, beta = 0.3 }
+optimizer.learning_rate = 0.01
+time.steps = 10
+)");
+  for (const char* command : {"simulate", "validate"}) {
+    CAPTURE(command);
+    check_refused({command, file, "--set", "optimizer.batch=1e20", "--set", "data.law=rademacher"},
+                  {"small.toml: optimizer.batch: 1e+20 examples a step are more than can be drawn one by one"});
+    check_refused(
+        {command, file, "--set", "optimizer.kind=la-diloco", "--set", "optimizer.workers=1e20"},
+        {"small.toml: optimizer.workers: 1e+20 workers in each of 400 replicas are more than have random numbers"});
+    const std::string nodes = "wide.toml: spectrum.nodes: the nodes of a compressed spectrum cannot be simulated";
+    // The theory has reasons of its own, but comes later.
+    check_refused({command, wide, "--set", "theory.method=sde"}, {nodes});
+    for (const char* model : {"sign-sgd", "residual-sgd"})
+      check_refused({command, wide, "--set", std::string("model=") + model}, {nodes});
+  }
 }

@@ -7,6 +7,7 @@
 
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
+#include "models/ingredients/draw_limits.hpp"
 #include "models/ingredients/gradient_kernels.hpp"
 #include "models/ingredients/stepping_replica.hpp"
 #include "models/least_squares/batch_gradient.hpp"
@@ -118,6 +119,7 @@ class WorkersReplica final : public LinearReplica {
     const Rule& rule = shape_;
     m_.assign(outer_.size(), 0.0);
     if (rule.has_average) a_ = outer_;
+    workers_.reserve(setup.most_workers);
     for (std::uint64_t w = 0; w < setup.most_workers; ++w) {
       workers_.push_back({outer_, {}, setup.gradients(seed, index * setup.most_workers + w)});
       if (rule.has_momentum) workers_.back().u.assign(outer_.size(), 0.0);
@@ -274,28 +276,30 @@ class MatrixReplica final : public LinearReplica {
   StepPhases phases_;
 };
 
+/// A hyperparameter's largest value on the way, 1 where the method has none of it.
+double largest(const LinearProblem& problem, const char* name) {
+  Hyperparameters walk = problem.hyperparameters;
+  if (!walk.scheduled(name)) return walk.value_or(name, 1);
+  double most = 1;
+  for (std::uint64_t k = 0; k <= problem.data->time.steps; ++k) {
+    walk.seek(static_cast<double>(k));
+    most = std::max(most, walk(name));
+  }
+  return most;
+}
+
 }  // namespace
 
-std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sampler asked) {
+std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sampler asked, std::uint64_t replicas) {
   const LeastSquares& data = *problem.data;
   const Hyperparameters& h = problem.hyperparameters;
   const Sampler sampler = chosen_sampler(data, h.base("batch"), asked, true);
   if (h.base("weight_decay") > 0 && !data.alignment)
     throw std::invalid_argument("initial.error_power: weight decay needs initial.scale instead");
-  std::uint64_t most_workers = 1;
-  if (h.has("workers")) {
-    if (!numerics::is_whole(h.base("workers")))
-      throw std::invalid_argument("optimizer.workers: must be whole to be simulated (here " +
-                                  settings::text_of(h.base("workers")) + ")");
-    Hyperparameters walk = h;
-    double most = h.base("workers");
-    if (h.scheduled("workers"))
-      for (std::uint64_t k = 0; k <= data.time.steps; ++k) {
-        walk.seek(static_cast<double>(k));
-        most = std::max(most, walk("workers"));
-      }
-    most_workers = static_cast<std::uint64_t>(most);
-  }
+  if (h.has("workers") && !numerics::is_whole(h.base("workers")))
+    throw std::invalid_argument("optimizer.workers: must be whole to be simulated (here " +
+                                settings::text_of(h.base("workers")) + ")");
+  const double workers = std::max(largest(problem, "workers"), h.base("workers"));
   const Layout layout = problem.method->layout(h);
   if (!problem.method->rule) {
     if (layout.blocks.size() != 1)
@@ -305,8 +309,14 @@ std::unique_ptr<Simulation> simulate_linear(const LinearProblem& problem, Sample
       if (phase.noise_scale != 0 && std::abs(phase.blocks[0].omega * h("batch") - 1) > 1e-12)
         throw std::invalid_argument("optimizer.phase.omega: only omega = 1 can be simulated");
   }
-  const auto setup = std::make_shared<Setup>(
-      Setup{problem, ScaledCoordinates(data, sampler != Sampler::descent), sampler, most_workers, 0});
+  const auto setup =
+      std::make_shared<Setup>(Setup{problem, ScaledCoordinates(data, sampler != Sampler::descent), sampler, 1, 0});
+  const std::size_t size = setup->coordinates.start.size();
+  const double batch = sampler == Sampler::naive || sampler == Sampler::batch ? largest(problem, "batch") : 0;
+  check_batch(data, sampler, size, batch);
+  const double parameters = 8 * static_cast<double>(size), buffers = h.has("momentum") ? 2 : 1;
+  ingredients::check_workers(workers, replicas, buffers * parameters + gradient_bytes(data, sampler, size, batch));
+  setup->most_workers = static_cast<std::uint64_t>(workers);
   setup->limit = divergence_limit(setup->coordinates.excess(setup->coordinates.start) + data.noise_variance());
   return simulation_of({linear_observables(problem), settings::word_of(samplers(), sampler),
                         [setup](auto seed, auto index) -> std::unique_ptr<Replica> {

@@ -187,6 +187,17 @@ TEST_CASE("real rows: a start by its power in every eigenspace") {
   CHECK(out[2] == Approx(2.625).epsilon(1e-9));
 }
 
+TEST_CASE("real rows: a batch that no stream has numbers for is refused") {
+  const Folder folder;
+  const std::string text =
+      "model = 'least-squares'\n[spectrum]\nkind = 'dataset'\nfolder = '" + folder.path.string() +
+      "'\n[data]\nlaw = 'rows'\n[optimizer]\nlearning_rate = 0.1\nbatch = 1e20\n[time]\nat = [1]\n";
+  const Experiment experiment = read_experiment(settings::read_text(text, "x.toml"));
+  CHECK_THROWS_WITH(
+      find(experiment).prepare(experiment)->simulate(),
+      "x.toml: optimizer.batch: 1e+20 examples a step are more than can be drawn one by one (at most 1073741823 here)");
+}
+
 TEST_CASE("of real rows no theory is exact, and none whose coefficients are scaled; as of no rate that a batch sets") {
   const Folder folder;
   const std::string text = "model = 'least-squares'\n[spectrum]\nkind = 'dataset'\nfolder = '" + folder.path.string() +

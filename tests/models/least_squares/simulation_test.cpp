@@ -404,6 +404,37 @@ TEST_CASE("what cannot be simulated is refused in one line that names the key") 
   CHECK(message([](LeastSquares& p) { p.spectrum.multiplicity[1] = 40.5; }, "auto") ==
         "spectrum.multiplicities: must be whole numbers >= 1 to be simulated (mode 2 has 40.5)");
   CHECK(message([](LeastSquares& p) { p.spectrum.compressed = true; }, "block").starts_with("spectrum.compress:"));
+  // Padded to 64 normals, of which an uniform input takes one number each, and a Laplace one four; see draw_limits.hpp.
+  const auto batch = [&](InputLaw law, double size, const std::string& sampler) {
+    return message(
+        [&](LeastSquares& p) {
+          p.batch = size;
+          p.data.law = law;
+        },
+        sampler);
+  };
+  const auto too_many = [](const std::string& size, const std::string& most) {
+    return "optimizer.batch: " + size + " examples a step are more than can be drawn one by one (at most " + most +
+           " here)";
+  };
+  for (const auto& [size, shown] :
+       {std::pair(1.9e19, "1.9e+19"), std::pair(1e20, "1e+20"), std::pair(1e150, "1e+150")}) {
+    CHECK(batch(InputLaw::rademacher, size, "auto") == too_many(shown, "1073741823"));
+    CHECK(batch(InputLaw::uniform, size, "auto") == too_many(shown, "134217727"));
+    CHECK(batch(InputLaw::laplace, size, "naive") == too_many(shown, "33554431"));
+    CHECK(batch(InputLaw::gaussian, size, "naive") == too_many(shown, "134217727"));
+    CHECK(batch(InputLaw::gaussian, size, "batch") == too_many(shown, "1073741823"));
+    CHECK(batch(InputLaw::gaussian, size, "exact") == "accepted");
+    CHECK(batch(InputLaw::gaussian, size, "block") == "accepted");
+  }
+  CHECK(batch(InputLaw::laplace, 33554431, "naive") == "accepted");
+  CHECK(batch(InputLaw::laplace, 33554432, "naive") == too_many("33554432", "33554431"));
+  CHECK(message(
+            [](LeastSquares& p) {
+              p.batch = 1e20;
+              p.noise = rademacher_noise(1.0);
+            },
+            "block") == too_many("1e+20", "1073741823"));
   CHECK(message([](LeastSquares& p) { p.spectrum.multiplicity[0] = 1e9; }, "exact")
             .starts_with("spectrum.dimension: 1000000040 coordinates are too many"));
   CHECK(message([](LeastSquares& p) { p.noise = rademacher_noise(1.0); }, "exact")

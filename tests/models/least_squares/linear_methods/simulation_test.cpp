@@ -191,6 +191,16 @@ TEST_CASE("a method given by its matrices runs by them") {
   }
 }
 
+/// factor^t.
+class Powers final : public edgewise::models::ingredients::Schedule {
+ public:
+  explicit Powers(double factor) : factor_(factor) {}
+  double at(double t) const override { return std::pow(factor_, t); }
+
+ private:
+  double factor_;
+};
+
 TEST_CASE("what cannot be simulated is refused with a reason") {
   const auto data = data_of(power_law(5, 0.6, 0.4), 0.1);
   const auto refused = [&](const LinearProblem& problem, Sampler sampler, const char* word) {
@@ -204,6 +214,42 @@ TEST_CASE("what cannot be simulated is refused with a reason") {
   refused(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 2.5"), Sampler::automatic, "optimizer.workers");
   refused(problem_of(data, "lookahead", "learning_rate = 0.1\nbatch = 1.5"), Sampler::automatic, "optimizer.batch");
   refused(problem_of(data, "lookahead", "learning_rate = 0.1"), Sampler::block, "accepted here");
+  for (const char* workers : {"1.9e19", "1e20", "1e150", "1e300", "1e15"})
+    for (const char* method : {"la-diloco", "sla", "diloco"})
+      refused(problem_of(data, method, std::string("learning_rate = 0.1\nworkers = ") + workers), Sampler::automatic,
+              "are more than have random numbers of their own (at most 4294967296 of all replicas)");
+  const LinearProblem many = problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 4294967296");
+  refused(many, Sampler::automatic, "need ");  // 7 TiB
+  CHECK_THROWS_WITH_AS(
+      simulate_linear(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 5"), Sampler::automatic, 858993460),
+      doctest::Contains("optimizer.workers: 5 workers in each of 858993460 replicas"), std::invalid_argument);
+  CHECK_NOTHROW(simulate_linear(problem_of(data, "la-diloco", "learning_rate = 0.1\nworkers = 5"), Sampler::automatic,
+                                858993459));
+  // Five coordinates are padded to 64 numbers.
+  auto uniform = std::make_shared<LeastSquares>(*data);
+  uniform->data.law = edgewise::models::ingredients::InputLaw::uniform;
+  const std::string most = " examples a step are more than can be drawn one by one (at most 134217727 here)";
+  for (const char* method : {"momentum", "diloco"})
+    for (const char* batch : {"1.9e+19", "1e+20", "1e+150"})
+      refused(problem_of(uniform, method, std::string("learning_rate = 0.1\nbatch = ") + batch), Sampler::automatic,
+              ("optimizer.batch: " + (batch + most)).c_str());
+  const char* matrices =
+      "batch = 1e20\nstart = [1, 0]\nreadout = [1, 0]\n[[optimizer.phase]]\nT0 = [[1, -0.024], [0, 0.8]]\n"
+      "T1 = [[-0.03, 0], [1, 0]]\nn = [-0.03, 1]\ne = [1, 0]\n";
+  refused(problem_of(uniform, "custom", matrices), Sampler::automatic, ("optimizer.batch: 1e+20" + most).c_str());
+  CHECK_NOTHROW(simulate_linear(problem_of(data, "custom", matrices), Sampler::automatic));
+  // A batch that a schedule takes there.
+  const auto scheduled = [&](double batch, double factor) {
+    auto walked = std::make_shared<LeastSquares>(*uniform);
+    walked->time.steps = 3;
+    LinearProblem out = problem_of(walked, "momentum", "learning_rate = 0.1");
+    out.hyperparameters.set("batch", batch);
+    out.hyperparameters.schedule("batch", std::make_shared<Powers>(factor));
+    out.hyperparameters.seek(0);
+    return out;
+  };
+  refused(scheduled(1000, 1e6), Sampler::automatic, ("optimizer.batch: 1e+21" + most).c_str());
+  CHECK_NOTHROW(simulate_linear(scheduled(1000, 10), Sampler::automatic));
   auto powers = std::make_shared<LeastSquares>(*data);
   powers->alignment.reset();
   refused(problem_of(powers, "sgd", "learning_rate = 0.1\nweight_decay = 0.1"), Sampler::automatic, "initial");

@@ -252,12 +252,11 @@ bool NoisyRun::walk_by_strides(const Coupling& modes, double source, std::vector
 
 // ---- all at once ----------------------------------------------------------------------------------------------------
 
-// Cost of a jump against that of stepping or striding, which a solution does about a dozen times.
+// Cost of a jump against that of strides, which a boundary does dozens of times with the same run.
 bool NoisyRun::worth_a_jump(std::size_t modes) const {
-  const auto N = static_cast<double>(modes * q), L = static_cast<double>(repeat), moments = static_cast<double>(q);
+  const auto N = static_cast<double>(modes * q), L = static_cast<double>(repeat);
   const double rank = std::min(N, 25.0), jump = std::log2(L) * rank * rank * (40 * N + 200 * rank);
-  const double each = repeat < 2 * stride ? 4 * moments + 6 : 6;
-  return repeat >= 32 && jump < 12 * L * N * each;
+  return repeat >= 2 * stride && jump < 360 * L * N;
 }
 
 void NoisyRun::make_jump(const Coupling& modes) {

@@ -1,9 +1,11 @@
 #include "numerics/roots.hpp"
 
+#include <bit>
 #include <boost/math/tools/minima.hpp>
 #include <boost/math/tools/toms748_solve.hpp>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 #include <stdexcept>
 
 namespace edgewise::numerics {
@@ -14,6 +16,30 @@ namespace {
 struct NoSignChange : std::domain_error {
   NoSignChange() : std::domain_error("no sign change between the ends of the interval") {}
 };
+
+/// The place of a number among all doubles, in their order: 0 of 0, n of the nth above it, -n of the nth below.
+std::int64_t place(double x) {
+  const auto bits = std::bit_cast<std::int64_t>(std::abs(x));
+  return std::signbit(x) ? -bits : bits;
+}
+double at_place(std::int64_t place) {
+  const double magnitude = std::bit_cast<double>(place < 0 ? -place : place);
+  return place < 0 ? -magnitude : magnitude;
+}
+
+/// Halves the number of doubles between the ends, 64 times at most, until they are as close as asked or neighbours.
+double by_halves(const Function& f, double low, double high, double f_low, int bits) {
+  boost::math::tools::eps_tolerance<double> close(bits);
+  while (!close(low, high)) {
+    const std::int64_t a = place(low), b = place(high), between = std::midpoint(a, b);
+    if (between == a || between == b) break;
+    const double middle = at_place(between), value = f(middle);
+    if (std::isnan(value)) throw NoSignChange();
+    if (value == 0) return middle;
+    (std::signbit(value) == std::signbit(f_low) ? low : high) = middle;
+  }
+  return low + (high - low) / 2;
+}
 
 }  // namespace
 
@@ -26,12 +52,14 @@ double root(const Function& f, double low, double high, double f_low, double f_h
   if (f_high == 0) return high;
   if (!(low <= high) || std::isnan(f_low) || std::isnan(f_high) || std::signbit(f_low) == std::signbit(f_high))
     throw NoSignChange();
-  constexpr std::uintmax_t enough = 1000;
+  // The algorithm halves the interval, which takes many hundred steps where it spans many orders of magnitude.
+  constexpr std::uintmax_t enough = 200;
   std::uintmax_t iterations = enough;
   const auto [a, b] = boost::math::tools::toms748_solve(f, low, high, f_low, f_high,
                                                         boost::math::tools::eps_tolerance<double>(bits), iterations);
-  if (iterations >= enough) throw std::runtime_error("a root was not found to its tolerance");
-  return (a + b) / 2;
+  // Values near the ends of the range of doubles leave its interpolation no number.
+  const bool found = iterations < enough && std::isfinite(a) && std::isfinite(b);
+  return found ? a + (b - a) / 2 : by_halves(f, low, high, f_low, bits);
 }
 
 double threshold(const std::function<bool(double)>& beyond, double low, double high, double rtol) {

@@ -8,9 +8,9 @@ namespace edgewise::numerics {
 using Function = std::function<double(double)>;
 
 /// The root of a continuous f in [low, high], at whose ends f differs in sign (an end where f = 0 is the root), to a
-/// relative 2^(1 - bits), at most full precision. Alefeld, Potra and Shi's algorithm 748.
-/// \throws std::domain_error when f has one sign at both ends or is not a number there, std::runtime_error when the
-/// tolerance is not reached.
+/// relative 2^(1 - bits), at most full precision. Alefeld, Potra and Shi's algorithm 748; where that does not get there in
+/// a few hundred steps, as in an interval of many orders of magnitude, bisection of the doubles in it.
+/// \throws std::domain_error when f has one sign at both ends or is not a number there.
 double root(const Function& f, double low, double high, int bits = 52);
 /// The same where f(low) and f(high) are known already.
 double root(const Function& f, double low, double high, double f_low, double f_high, int bits = 52);

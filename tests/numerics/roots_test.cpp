@@ -34,6 +34,20 @@ TEST_CASE("the bits asked for are what is reached") {
   }));
 }
 
+TEST_CASE("an interval as wide as the doubles, values as large, and jumps have a root as well") {
+  constexpr double most = std::numeric_limits<double>::max(), least = std::numeric_limits<double>::denorm_min();
+  for (const double at : {1e-300, 3e-200, 7e-3, 5.0, 2e120, 4e300}) {
+    CHECK(root([&](double x) { return x - at; }, 1e-305, 1e307) == Approx(at).epsilon(1e-15));
+    CHECK(root([&](double x) { return x < at ? -1.0 : 1.0; }, 0, most) == Approx(at).epsilon(1e-15));
+    CHECK(root([&](double x) { return x < at ? 1e308 : -1e308; }, 0, most, 40) == Approx(at).epsilon(2e-12));
+    CHECK(root([&](double x) { return x < at ? -1.0 : INFINITY; }, -at, most) == Approx(at).epsilon(1e-15));
+  }
+  CHECK(root([&](double x) { return 1e307 * (x - 3); }, 1, 17) == Approx(3).epsilon(1e-15));
+  CHECK(root([](double x) { return x <= 0 ? -1.0 : 1.0; }, -1, 2) <= least);  // neighbours: 0 and the next
+  // Not a number on the way to the root: an error, and no loop.
+  CHECK_THROWS_AS(root([](double x) { return x == 0 ? -1.0 : x >= 1e300 ? 1.0 : NAN; }, 0, 1e300), std::domain_error);
+}
+
 TEST_CASE("no sign change, no root") {
   const auto positive = [](double) { return 1.0; };
   CHECK_THROWS_WITH_AS(root(positive, 0, 1), "no sign change between the ends of the interval", std::domain_error);

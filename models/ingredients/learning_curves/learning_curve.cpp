@@ -175,13 +175,15 @@ double LearningCurve::samples_for(double excess) const {
   if (!(levels_.unlearnable_power() + levels_.power_beyond < excess * (1 - 1e-12))) return infinity;
   const CurvePoint start = at(least_samples);
   if (start.excess <= excess) return 0;
-  const auto off = [&](double log_n) { return at(std::exp(log_n)).excess - excess; };
+  // Signs as those of log(value / excess), which is of size 1 whatever the units of power: differences may overflow.
+  const auto over_excess = [&](double value) { return std::clamp(std::log(value / excess), -700.0, 700.0); };
+  const auto off = [&](double log_n) { return over_excess(at(std::exp(log_n)).excess); };
   const double most = off(most_log_samples) <= 0 ? most_log_samples : usual_log_samples;
   const auto found = [&](const CurvePoint& point, double n) { return point.truncation > most_truncation ? nan : n; };
   // Along kappa, whose n is a sum, in steps of which none is longer in log n: d log n/d log kappa = -1/E0. The excess is at
   // least what is left, which falls with kappa.
   double log_kappa = start.kappa > 0 ? std::log(start.kappa) : least_log_kappa, log_n = std::log(least_samples);
-  const auto more_left = [&](double x) { return left_at(std::exp(x)) - excess; };
+  const auto more_left = [&](double x) { return over_excess(left_at(std::exp(x))); };
   if (log_kappa > least_log_kappa && more_left(log_kappa) > 0) {
     log_kappa =
         more_left(least_log_kappa) < 0 ? numerics::root(more_left, least_log_kappa, log_kappa) : least_log_kappa;
@@ -191,7 +193,7 @@ double LearningCurve::samples_for(double excess) const {
     const double next = std::max(least_log_kappa, log_kappa - longest_step);
     const auto over = [&](double x) {
       const double kappa = std::exp(x);
-      return std::min(at(samples_at(kappa), kappa).excess - excess, 1e300);
+      return over_excess(at(samples_at(kappa), kappa).excess);
     };
     if (over(next) <= 0) {
       const double kappa = std::exp(over(log_kappa) <= 0 ? log_kappa : numerics::root(over, next, log_kappa));
@@ -204,9 +206,9 @@ double LearningCurve::samples_for(double excess) const {
   // Where kappa is no double, or 0.
   for (double next = log_n; log_n < most; log_n = next) {
     next += longest_step;
-    if (levels_.endless && std::isinf(off(next))) return nan;
+    if (levels_.endless && std::isinf(at(std::exp(next)).excess)) return nan;
     if (off(next) <= 0) {
-      const double n = std::exp(numerics::root([&](double x) { return std::min(off(x), 1e300); }, log_n, next));
+      const double n = std::exp(numerics::root(off, log_n, next));
       return found(at(n), n);
     }
   }

@@ -136,6 +136,19 @@ TEST_CASE("a parity that the kernel lacks is a floor, reported and never learned
   CHECK(at.find("excess_mse")->value.back() == Approx(0.1).epsilon(1e-2));
 }
 
+TEST_CASE("samples for a share of the target do not depend on its power, up to the largest double") {
+  const auto of = [](const std::string& powers) {
+    return problem("[data]\ndimension = 6\n[target]\npowers = [" + powers + "]\n[samples]\nmax = 400\n")->stability();
+  };
+  const auto one = of("0, 0.25, 0.75");
+  for (const char* powers : {"0, 0.25e307, 0.75e307", "0, 0.42e308, 1.26e308", "0, 0.25e-300, 0.75e-300"}) {
+    CAPTURE(powers);
+    const auto found = of(powers);
+    for (const char* name : {"samples_for_0.5", "samples_for_0.1", "samples_for_0.01"})
+      CHECK(number(found, name) == Approx(number(one, name)).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("more levels change nothing, any dimension answers, and kappa below the levels is told") {
   const auto excess = [](const std::string& more, const std::string& d, const std::string& n) {
     return problem("[data]\ndimension = " + d + "\n[target]\npowers = [0.1, 0.5, 0.2]\n[kernel]\nridge = 1e-3\n" +

@@ -51,18 +51,29 @@ double kernel_norm(const SgdModes& modes, double eta) {
   return eta / modes.batch * total;
 }
 
-double largest_learning_rate(const SgdModes& modes) {
+SgdModes in_largest_eigenvalues(SgdModes modes) {
+  const double largest = largest_eigenvalue(modes);
+  for (double& lambda : modes.eigenvalue) lambda /= largest;
+  return modes;
+}
+
+double largest_stiffness(const SgdModes& modes) {
   // Where the stiffest mode alone ceases to decay; never for inputs of kurtosis 1 and single samples.
-  const double bound = 2 / (largest_eigenvalue(modes) * (1 + modes.own_noise / modes.batch));
+  const double bound = 2 / (1 + modes.own_noise / modes.batch);
   if (std::isinf(modes.batch)) return bound;
+  const SgdModes relative = in_largest_eigenvalues(modes);
   // kappa - 1 in log eta. As 0 < slack <= 2, kappa lies above eta tr K / (2B), its value for small rates.
-  const auto excess = [&](double log_eta) { return std::min(kernel_norm(modes, std::exp(log_eta)), 1e6) - 1; };
-  const double high = std::log(std::min(bound, 2 * modes.batch / modes.trace()));
+  const auto excess = [&](double log_eta) { return std::min(kernel_norm(relative, std::exp(log_eta)), 1e6) - 1; };
+  const double high = std::log(std::min(bound, 2 * modes.batch / relative.trace()));
   const double at_high = excess(high);
   if (at_high <= 0) return std::exp(high);
   double low = high - 1;
   while (excess(low) > 0) low -= 1;
   return std::exp(numerics::root(excess, low, high, excess(low), at_high));
+}
+
+double largest_learning_rate(const SgdModes& modes) {
+  return largest_stiffness(modes) / largest_eigenvalue(modes);
 }
 
 }  // namespace edgewise::models::least_squares

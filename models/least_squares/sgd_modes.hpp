@@ -31,6 +31,10 @@ struct SgdModes {
 double largest_eigenvalue(const SgdModes& modes);
 /// kernel norm kappa(eta) of (1.2); infinite when some mode does not decay.
 double kernel_norm(const SgdModes& modes, double eta);
-/// The learning rate at which the kernel norm reaches 1.
+/// The same with eigenvalues in units of the largest.
+SgdModes in_largest_eigenvalues(SgdModes modes);
+/// eta lambda_max at which the kernel norm reaches 1.
+double largest_stiffness(const SgdModes& modes);
+/// The learning rate there; infinite where that is beyond the doubles, as over a subnormal eigenvalue.
 double largest_learning_rate(const SgdModes& modes);
 }  // namespace edgewise::models::least_squares

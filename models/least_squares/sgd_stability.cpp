@@ -54,7 +54,10 @@ double unstable_limit(const SgdModes& modes, double eta, double growth) {
 std::vector<Finding> sgd_stability(const LeastSquares& problem) {
   const SgdModes modes(problem);
   const double eta = problem.learning_rate;
-  const double eta_max = largest_learning_rate(modes), kappa = kernel_norm(modes, eta);
+  // Rates are found times the largest eigenvalue: over a subnormal one they may be beyond the doubles, and read inf.
+  const SgdModes relative = in_largest_eigenvalues(modes);
+  const double reach = largest_stiffness(modes), unit = largest_eigenvalue(modes), eta_max = reach / unit,
+               kappa = kernel_norm(modes, eta);
   const bool stable = eta > 0 && eta < eta_max;  // at eta = 0 nothing decays
   std::vector<Finding> findings;
   const auto add = [&](std::string name, auto value, std::string doc) {
@@ -84,7 +87,7 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
     }
     variance.initial_power.assign(variance.eigenvalue.size(), 0.0);
     variance.batch = problem.batch;
-    eta_variance = variance_threshold(variance, eta_max * largest) / largest;
+    eta_variance = variance_threshold(variance, reach) / largest;
   }
   add("eta_variance", eta_variance, "learning rate at which the variance of the risk diverges (Gaussian data)");
   // Where the direction of the error does not matter.
@@ -94,15 +97,15 @@ std::vector<Finding> sgd_stability(const LeastSquares& problem) {
     const double lambda = modes.eigenvalue[0], n = modes.multiplicity[0];
     add("growth_factor_typical", std::exp(typical_log_growth(eta * lambda, modes.batch, n)),
         "factor per step of a single run's excess risk at long times, almost surely (label noise aside)");
-    add("eta_typical", typical_threshold(modes.batch, n, eta_max * lambda) / lambda,
+    add("eta_typical", typical_threshold(modes.batch, n, reach) / lambda,
         "learning rate at which it reaches 1; from eta_max to there single runs decay though their mean grows");
   }
   const double factor = 1 + growth(modes, eta);
   add("growth_factor", factor, "factor per step of the mean risk at long times (label noise aside)");
   const double steady = stable ? modes.noise_variance * kappa / (1 - kappa) : unstable_limit(modes, eta, factor);
   // The largest eigenvalue of a symmetric matrix that is convex in eta: there is one minimum.
-  const auto fastest = numerics::minimum([&](double share) { return growth(modes, share * eta_max); }, 0, 1);
-  add("eta_best", fastest.at * eta_max, "learning rate at which the mean risk decays fastest at long times");
+  const auto fastest = numerics::minimum([&](double share) { return growth(relative, share * reach); }, 0, 1);
+  add("eta_best", fastest.at * reach / unit, "learning rate at which the mean risk decays fastest at long times");
   add("growth_factor_best", 1 + fastest.value, "growth_factor there");
   add("steady_excess_mse", steady, "P at infinite time; inf where it grows without bound");
   add("steady_risk", (steady + modes.noise_variance) / 2, "risk at infinite time; inf where it grows without bound");

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
+#include <utility>
 
 #include "tests/approx.hpp"
 #include "tests/models/framework/experiment_text.hpp"
@@ -56,6 +58,37 @@ TEST_CASE("findings of SGD on two modes by hand") {
     return out;
   };
   CHECK(at(number(findings, "eta_max")) == Approx(1).epsilon(1e-11));
+}
+
+TEST_CASE("rates over eigenvalues as small as doubles are") {
+  // In units of 1/lambda the findings of lambda = 1; beyond the doubles they are infinite.
+  const auto of = [](const char* eigenvalue) {
+    return prepare(
+               fmt::format("model = 'least-squares'\n[spectrum]\nkind = 'isotropic'\ndimension = 50\neigenvalue = {}\n"
+                           "[noise]\nlaw = 'gaussian'\nvariance = 0.1\n[time]\nsteps = 5\n[optimizer]\n"
+                           "learning_rate = 0.002\nbatch = 2\n",
+                           eigenvalue))
+        ->stability();
+  };
+  const auto one = of("1.0");
+  const char* rates[] = {"eta_max", "eta_variance", "eta_typical", "eta_best"};
+  for (const auto& [text, value] : {std::pair{"1e-300", 1e-300}, {"1e-307", 1e-307}}) {
+    CAPTURE(text);
+    const auto small = of(text);
+    for (const char* rate : rates) {
+      CAPTURE(rate);
+      CHECK(number(small, rate) * value == Approx(number(one, rate)).epsilon(1e-9));
+    }
+    CHECK(number(small, "growth_factor_best") == Approx(number(one, "growth_factor_best")).epsilon(1e-12));
+  }
+  for (const char* text : {"5e-324", "5e-323", "1e-320", "1e-310"}) {
+    CAPTURE(text);
+    const auto none = of(text);
+    for (const char* rate : rates) CHECK(number(none, rate) == std::numeric_limits<double>::infinity());
+    CHECK(number(none, "growth_factor") == 1);
+    CHECK(number(none, "growth_factor_best") == Approx(number(one, "growth_factor_best")).epsilon(1e-12));
+    CHECK(flag(none, "stable"));
+  }
 }
 
 TEST_CASE("the variance of the risk of one Gaussian coordinate diverges where its fourth moment does") {

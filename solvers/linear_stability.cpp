@@ -25,7 +25,8 @@ double norm(std::span<const double> v) {
 }
 
 /// LU factors of excess - (A_i - 1), all modes, rows and columns scaled by powers of two first: a slow mode's column is
-/// as small as the mode is slow, and exact.
+/// as small as the mode is slow, and exact. It is eliminated last, after the mode's memory: what is left of it then is
+/// how fast the mode decays, which as an earlier pivot drowns in the rounding of the others.
 class Resolvents {
  public:
   void factor(const PeriodMap& map, const std::vector<bool>& kept, double excess) {
@@ -36,8 +37,9 @@ class Resolvents {
     column_.assign(n_ * D_, 1.0);
     pivot_.assign(n_ * D_, 0);
     determinant.assign(n_, 1.0);
+    slow_.assign(n_, D_ - 1);
     for (std::size_t i = 0; i < n_; ++i)
-      if (kept[i]) factor_mode(map.own_map(i), excess, i);
+      if (kept[i]) factor_mode(map.own_map(i), excess, i, map.rest_moment());
   }
   /// y <- (excess - (A_i - 1))^(-1) y; modes that are not kept get 0.
   void solve(std::span<double> y, const std::vector<bool>& kept) const {
@@ -49,6 +51,7 @@ class Resolvents {
       }
       const double* a = lu_.data() + i * D_ * D_;
       for (std::size_t m = 0; m < D_; ++m) x[m] *= row_[i * D_ + m];
+      std::swap(x[slow_[i]], x[D_ - 1]);
       for (std::size_t m = 0; m < D_; ++m) {
         std::swap(x[m], x[pivot_[i * D_ + m]]);
         for (std::size_t k = 0; k < m; ++k) x[m] -= a[m * D_ + k] * x[k];
@@ -57,6 +60,7 @@ class Resolvents {
         for (std::size_t k = m + 1; k < D_; ++k) x[m] -= a[m * D_ + k] * x[k];
         x[m] /= a[m * D_ + m];
       }
+      std::swap(x[slow_[i]], x[D_ - 1]);
       for (std::size_t m = 0; m < D_; ++m) x[m] *= column_[i * D_ + m];
     }
   }
@@ -66,11 +70,20 @@ class Resolvents {
   static double scale_of(double largest) {
     return largest > 0 && std::isfinite(largest) ? std::exp2(-std::round(std::log2(largest))) : 1;
   }
-  void factor_mode(std::span<const double> own, double excess, std::size_t mode) {
+  void factor_mode(std::span<const double> own, double excess, std::size_t mode, std::size_t rest) {
     double* a = lu_.data() + mode * D_ * D_;
     double& det = determinant[mode];
     for (std::size_t m = 0; m < D_; ++m)
       for (std::size_t k = 0; k < D_; ++k) a[m * D_ + k] = (m == k ? excess : 0) - own[m * D_ + k];
+    std::size_t pivots = D_;  // rows that may be one before the last step
+    if (rest < D_) {
+      double largest = 0;
+      for (std::size_t m = 0; m < D_; ++m) largest = std::max(largest, std::abs(a[m * D_ + rest]));
+      if (largest < slow_mode) {
+        slow_[mode] = rest;
+        pivots = D_ - 1;
+      }
+    }
     for (std::size_t k = 0; k < D_; ++k) {
       double largest = 0;
       for (std::size_t m = 0; m < D_; ++m) largest = std::max(largest, std::abs(a[m * D_ + k]));
@@ -85,9 +98,12 @@ class Resolvents {
       for (std::size_t k = 0; k < D_; ++k) a[m * D_ + k] *= s;
       det /= s;
     }
+    const std::size_t slow = slow_[mode];
+    for (std::size_t k = 0; k < D_; ++k) std::swap(a[k * D_ + slow], a[k * D_ + D_ - 1]);
+    if (slow != D_ - 1) std::swap_ranges(a + slow * D_, a + (slow + 1) * D_, a + (D_ - 1) * D_);
     for (std::size_t m = 0; m < D_; ++m) {
       std::size_t best = m;
-      for (std::size_t k = m + 1; k < D_; ++k)
+      for (std::size_t k = m + 1; k < pivots; ++k)
         if (std::abs(a[k * D_ + m]) > std::abs(a[best * D_ + m])) best = k;
       pivot_[mode * D_ + m] = best;
       if (best != m) {
@@ -104,7 +120,9 @@ class Resolvents {
   }
   std::size_t n_ = 0, D_ = 0;
   std::vector<double> lu_, row_, column_;
-  std::vector<std::size_t> pivot_;
+  std::vector<std::size_t> pivot_, slow_;  // of each mode; the moment that is eliminated last
+  /// What a period changes of a mode's rest by less is slow.
+  static constexpr double slow_mode = 1e-3;
 };
 
 }  // namespace
@@ -347,6 +365,15 @@ struct Renewal::Impl {
       if (active[i] && !map.positive(y, i)) return false;
     return true;
   }
+  // Whether every mode that counts decays by its own map: its resolvent at 1 then keeps the cone. A radius of 1 - 1e-17
+  // is a double of 1.
+  bool modes_decay() const {
+    if (overflow) return false;
+    factor(0);
+    for (std::size_t i = 0; i < n; ++i) active[i] = counts(i);
+    const std::vector<double> alone = source(map.interior(0));
+    return all_finite(alone) && positive(alone);
+  }
   double shared(std::span<const double> x) const {
     std::vector<double> y(x.begin(), x.end());
     for (std::size_t k = 0; k < y.size(); ++k) y[k] /= unit[k];
@@ -431,7 +458,8 @@ Growth Renewal::growth() const {
   out.mode_radius = largest_radius();
   const Probe now = probe();
   out.stable = now.stable && out.frozen == 0;
-  const bool modes_decay = out.mode_radius < 1;
+  const bool modes_decay = impl_->modes_decay();
+  if (modes_decay) out.mode_radius = std::min(out.mode_radius, 1.0);  // above it by rounding
   out.perron = modes_decay ? perron() : infinity;
   if (out.frozen > 0)
     out.failed = "frozen: no mode moves";
@@ -507,7 +535,8 @@ Steady Renewal::steady(double source, std::span<const double> power) const {
   std::vector<double> unused(y.size());
   s.map.respond(y, source, power, unused, &first);
   out.drive = first * s.map.shared_unit() + source;
-  out.observed = s.map.observed(y, power);
+  out.observed = s.map.observed(y, power, source);
+  if (s.system.before_last) return out;
   // What the mean map alone takes off the state is what the noise has put in.
   const PeriodMap signal(s.system, false);
   std::vector<double> taken(y.size(), 0.0);

@@ -39,8 +39,8 @@ struct Growth {
 struct Steady {
   double drive = 0;               ///< p + source at the first noisy phase of a period
   double amplification = 0;       ///< that of source 1 without constants: [(1 - G(1))^{-1} 1]_0
-  std::vector<double> observed;   ///< second moment of the readout at the start of a period, of each mode
-  std::vector<double> generated;  ///< what a period's noise puts into it
+  std::vector<double> observed;   ///< second moment of the readout where it is taken, of each mode
+  std::vector<double> generated;  ///< what a period's noise puts into it; empty where it is taken before the last phase
 };
 
 class Jumps;

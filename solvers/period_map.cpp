@@ -50,6 +50,10 @@ struct PeriodMap::Impl {
   mutable std::vector<NoisyRun> runs;
   std::vector<std::size_t> run_of_phase;  // the noisy run of each entry of the period
   std::vector<double> row, row_forced;    // readout
+  // The readout before the last phase, if it is taken there: [mode][D + 1] of what the period begins with, and of the
+  // noise of each run [run][mode][q].
+  std::vector<double> seen;
+  std::vector<std::vector<double>> seen_noise;
   mutable std::vector<double> g, v, S;
 
   Impl(const PeriodicPhases& given, bool noise, bool whole, std::shared_ptr<Jumps> jumps) {
@@ -89,6 +93,10 @@ struct PeriodMap::Impl {
         if (&earlier == &run) break;
         run.later.emplace_back(n * run.q * earlier.q, 0.0);
       }
+    }
+    if (system.before_last) {
+      seen.assign(n * (D + 1), 0.0);
+      for (const NoisyRun& run : runs) seen_noise.emplace_back(n * run.q, 0.0);
     }
     map.assign(n * D * D, 0.0);
     forces.assign(n * D, 0.0);
@@ -149,9 +157,17 @@ struct PeriodMap::Impl {
   struct Builder {
     Impl& all;
     std::size_t blocks;
+    // Coordinates of one block; of parameters at rest, by how far they are from there.
+    struct Vector {
+      std::array<double, max_block> moved{};
+      bool resting = false;
+    };
+    // A unit moment is a product of two vectors, and so is what the mean map makes of it. Kept so, an outer rate as large as
+    // the inner steps are short makes no rounding of moments larger than what a round has moved.
     struct Column {
-      std::vector<Square> moments;  // of each block, full symmetric
-      bool from_rest = false;       // the moments are those of rest plus these
+      std::vector<Square> moments;  // of each block, full symmetric: beside the product
+      std::vector<Vector> product;  // none; v, of which it is v v'; or v and w, of which it is v w' + w v'
+      std::size_t block = 0;        // of the product
       std::size_t born = vanishes;  // the run whose noise it is
     };
     std::vector<Column> columns;
@@ -173,8 +189,25 @@ struct PeriodMap::Impl {
 
     void reset(Column& column) const {
       column.moments.assign(blocks, Square{});
-      column.from_rest = false;
+      column.product.clear();
       column.born = vanishes;
+    }
+    double value(const Vector& v, std::size_t i) const { return v.resting ? rest[i] + v.moved[i] : v.moved[i]; }
+    // Moment (i, j) of block b.
+    double moment(const Column& column, std::size_t b, std::size_t i, std::size_t j) const {
+      double out = column.moments[b][i * all.system.sizes[b] + j];
+      if (column.product.empty() || b != column.block) return out;
+      const Vector &v = column.product.front(), &w = column.product.back();
+      out += value(v, i) * value(w, j);
+      return column.product.size() == 1 ? out : out + value(w, i) * value(v, j);
+    }
+
+    // The same less 1, of the column that began with it as a unit.
+    double change(const Column& column, std::size_t b, std::size_t i, std::size_t j) const {
+      const Vector& v = column.product.front();
+      if (!(i == j && v.resting)) return moment(column, b, i, j) - 1;
+      const double moved_i = v.moved[i];
+      return column.moments[b][i * all.system.sizes[b] + j] + moved_i * (2 * rest[i] + moved_i);
     }
 
     void start() {
@@ -182,15 +215,15 @@ struct PeriodMap::Impl {
       for (Column& column : columns) reset(column);
       for (std::size_t m = 0; m < all.D; ++m) {
         const auto& [b, i, j] = all.unknown[m];
-        if (m == all.rest_column) {
-          columns[m].from_rest = true;
-          continue;
-        }
         const auto& places = all.rep[b];
-        for (std::size_t k = 0; k < places.size(); ++k)
-          for (std::size_t l = 0; l < places.size(); ++l)
-            if ((places[k] == i && places[l] == j) || (places[k] == j && places[l] == i))
-              columns[m].moments[b][k * places.size() + l] = 1;
+        columns[m].block = b;
+        const auto add = [&](std::size_t coordinate) {
+          Vector& v = columns[m].product.emplace_back();
+          v.resting = all.rest_column != vanishes && b == rest_block && coordinate == all.unknown[all.rest_column].row;
+          for (std::size_t k = 0; k < places.size() && !v.resting; ++k) v.moved[k] = places[k] == coordinate ? 1 : 0;
+        };
+        add(i);
+        if (j != i) add(j);
       }
       for (std::size_t b = 0; b < blocks; ++b)
         for (std::size_t k = 0; k < all.system.sizes[b]; ++k)
@@ -204,14 +237,11 @@ struct PeriodMap::Impl {
       std::fill_n(out, run.q, 0.0);
       for (std::size_t b = 0; b < blocks; ++b) {
         const auto& at = run.where.block[b];
-        const std::size_t r = all.system.sizes[b], begin = run.where.joined ? 0 : run.offset[b],
+        const std::size_t begin = run.where.joined ? 0 : run.offset[b],
                           width = run.where.joined ? run.where.block[run.where.lead].size() : at.size();
         for (std::size_t i = 0; i < at.size(); ++i)
-          for (std::size_t j = i; j < at.size(); ++j) {
-            double value = column.moments[b][at[i] * r + at[j]];
-            if (column.from_rest && b == rest_block) value += rest[at[i]] * rest[at[j]];
-            out[begin + moment_place(i, j, width)] += value;
-          }
+          for (std::size_t j = i; j < at.size(); ++j)
+            out[begin + moment_place(i, j, width)] += moment(column, b, at[i], at[j]);
       }
     }
     // Adds moments of the noise to the blocks.
@@ -293,6 +323,7 @@ struct PeriodMap::Impl {
       start();
       for (std::size_t p = 0; p < all.system.period.size(); ++p) {
         const PhaseRun& phases = all.system.period[p];
+        if (all.system.before_last && p + 1 == all.system.period.size()) look(mode);
         raise(phases, all.system.modes.x[mode]);
         NoisyRun* run = all.run_of_phase[p] == vanishes ? nullptr : &all.runs[all.run_of_phase[p]];
         if (run) {
@@ -310,11 +341,15 @@ struct PeriodMap::Impl {
           for (std::size_t b = 0; b < blocks; ++b) {
             const std::size_t r = all.system.sizes[b];
             sandwich(power[b].data(), column.moments[b].data(), r, next.data());
-            if (column.from_rest && b == rest_block)
-              for (std::size_t i = 0; i < r; ++i)
-                for (std::size_t j = 0; j < r; ++j)
-                  next[i * r + j] += moved[i] * rest[j] + rest[i] * moved[j] + moved[i] * moved[j];
             column.moments[b] = next;
+            for (Vector& v : column.product) {
+              if (b != column.block) break;
+              std::array<double, max_block> next_moved{};
+              if (v.resting) next_moved = moved;
+              for (std::size_t i = 0; i < r; ++i)
+                for (std::size_t j = 0; j < r; ++j) next_moved[i] += power[b][i * r + j] * v.moved[j];
+              v.moved = next_moved;
+            }
           }
           if (!run) continue;
           for (std::size_t i = 0; i < run->q; ++i) {
@@ -334,6 +369,24 @@ struct PeriodMap::Impl {
         }
       }
       read(mode);
+    }
+
+    // The readout of every column as it is now.
+    void look(std::size_t mode) const {
+      for (std::size_t c = 0; c < columns.size(); ++c) {
+        const Column& column = columns[c];
+        double value = 0;
+        for (std::size_t b = 0; b < blocks; ++b) {
+          const auto& by = all.system.readout[b];
+          for (std::size_t i = 0; i < by.size(); ++i)
+            for (std::size_t j = 0; j < by.size(); ++j)
+              if (by[i] != 0 && by[j] != 0) value += by[i] * by[j] * moment(column, b, i, j);
+        }
+        if (column.born == vanishes)
+          all.seen[mode * (all.D + 1) + c] = value;
+        else
+          all.seen_noise[column.born][mode * all.runs[column.born].q + c - first_of(column.born)] = value;
+      }
     }
 
     void record_start(NoisyRun& run, const Column& column, std::size_t c, std::size_t mode) const {
@@ -357,10 +410,9 @@ struct PeriodMap::Impl {
       for (std::size_t c = 0; c < columns.size(); ++c)
         for (std::size_t m = 0; m < unknowns; ++m) {
           const auto& [b, i, j] = all.unknown[m];
-          double value = columns[c].moments[b][i * all.system.sizes[b] + j];
+          double value = c == m ? change(columns[c], b, i, j) : moment(columns[c], b, i, j);
           finite = finite && std::abs(value) < too_large;
           if (c < unknowns) {
-            if (c == m && !columns[c].from_rest) value -= 1;
             all.map[(mode * unknowns + m) * unknowns + c] = value;
           } else if (c == unknowns) {
             all.forces[mode * unknowns + m] = value;
@@ -393,6 +445,18 @@ struct PeriodMap::Impl {
         g[k * n + i] = sum;
       }
   }
+
+  // What the noise of each run leaves at its end; false when it leaves the range of doubles.
+  bool follow(std::span<const double> y, double source, std::span<const double> power,
+              std::vector<std::vector<double>>& noise, double* first) const {
+    for (std::size_t r = 0; r < runs.size(); ++r) {
+      enter(r, y, power, noise);
+      if (r == 0 && first) *first = runs[r].read(modes, g, S);
+      if (!runs[r].follow(modes, source / shared_unit, g, v)) return false;
+      noise.push_back(v);
+    }
+    return true;
+  }
 };
 
 PeriodMap::PeriodMap(const PeriodicPhases& system, bool noise, bool whole, std::shared_ptr<Jumps> jumps)
@@ -412,6 +476,9 @@ bool PeriodMap::finite(std::size_t mode) const {
 }
 std::span<const double> PeriodMap::own_map(std::size_t mode) const {
   return {impl_->map.data() + mode * impl_->D * impl_->D, impl_->D * impl_->D};
+}
+std::size_t PeriodMap::rest_moment() const {
+  return impl_->rest_column;
 }
 std::span<const double> PeriodMap::forced(std::size_t mode) const {
   return {impl_->forces.data() + mode * impl_->D, impl_->D};
@@ -463,18 +530,15 @@ bool PeriodMap::respond(std::span<const double> y, double source, std::span<cons
   const Impl& s = *impl_;
   std::ranges::fill(out, 0.0);
   std::vector<std::vector<double>> noise;
+  if (!s.follow(y, source, power, noise, first)) return false;
   for (std::size_t r = 0; r < s.runs.size(); ++r) {
-    s.enter(r, y, power, noise);
-    NoisyRun& run = s.runs[r];
-    if (r == 0 && first) *first = run.read(s.modes, s.g, s.S);
-    if (!run.follow(s.modes, source / s.shared_unit, s.g, s.v)) return false;
+    const NoisyRun& run = s.runs[r];
     for (std::size_t i = 0; i < s.n; ++i)
       for (std::size_t m = 0; m < s.D; ++m) {
         double sum = 0;
-        for (std::size_t k = 0; k < run.q; ++k) sum += run.out[(i * s.D + m) * run.q + k] * s.v[k * s.n + i];
+        for (std::size_t k = 0; k < run.q; ++k) sum += run.out[(i * s.D + m) * run.q + k] * noise[r][k * s.n + i];
         out[i * s.D + m] += sum;
       }
-    noise.push_back(s.v);
   }
   return all_finite(out);
 }
@@ -484,9 +548,22 @@ double PeriodMap::shared(std::span<const double> y) const {
   return impl_->runs[0].read(impl_->modes, impl_->g, impl_->S);
 }
 
-std::vector<double> PeriodMap::observed(std::span<const double> y, std::span<const double> power) const {
+std::vector<double> PeriodMap::observed(std::span<const double> y, std::span<const double> power, double source) const {
   const Impl& s = *impl_;
   std::vector<double> out(s.n, 0.0);
+  if (s.system.before_last) {
+    std::vector<std::vector<double>> noise;
+    if (!s.follow(y, source, power, noise, nullptr)) out.assign(s.n, std::numeric_limits<double>::infinity());
+    for (std::size_t i = 0; i < s.n; ++i) {
+      const double* by = s.seen.data() + i * (s.D + 1);
+      for (std::size_t m = 0; m < s.D; ++m) out[i] += by[m] * y[i * s.D + m];
+      if (!power.empty()) out[i] += by[s.D] * power[i];
+      for (std::size_t r = 0; r < noise.size(); ++r)
+        for (std::size_t k = 0; k < s.runs[r].q; ++k)
+          out[i] += s.seen_noise[r][i * s.runs[r].q + k] * noise[r][k * s.n + i];
+    }
+    return out;
+  }
   for (std::size_t i = 0; i < s.n; ++i) {
     for (std::size_t m = 0; m < s.D; ++m) out[i] += s.row[m] * y[i * s.D + m];
     if (!power.empty()) out[i] += s.row_forced[0] * power[i];
@@ -580,18 +657,36 @@ double PeriodMap::log_growth_by_iteration() const {
     before.swap(now);
     return still;
   };
+  // The phase over its largest entry, the logarithm of whose square it returns: squares of larger ones are no doubles.
+  const auto tame = [](Phase& phase) {
+    constexpr double large = 1e60;
+    double largest = 0;
+    for (const PhaseBlock& block : phase.blocks)
+      for (std::size_t k = 0; k < max_block * max_block; ++k)
+        largest = std::max(
+            {largest, std::abs(block.T0[k]), std::abs(block.T1[k]), k < max_block ? std::abs(block.n[k]) : 0.0});
+    if (!(largest > large) || !std::isfinite(largest)) return 0.0;
+    for (PhaseBlock& block : phase.blocks) {
+      for (double& t : block.T0) t /= largest;
+      for (double& t : block.T1) t /= largest;
+      for (double& value : block.n) value /= largest;
+    }
+    return 2 * std::log(largest);
+  };
   double log_scale = 0;
   constexpr int periods = 4;
-  constexpr std::uint64_t stride = 8;  // a step may multiply moments by 1e30
   for (int k = 0; k < periods; ++k) {
     log_scale = 0;
     for (const PhaseRun& run : s.period) {
       before.clear();
+      Phase phase = run.phase;
+      const double tamed = tame(phase);
+      const std::uint64_t stride = tamed > 0 ? 1 : 8;  // a step may multiply moments by 1e30
       for (std::uint64_t j = 0; j < run.repeat;) {
         const std::uint64_t end = std::min(j + stride, run.repeat);
         const bool whole = end == j + stride;
-        for (; j < end; ++j) state.apply(run.phase);
-        const double grown = shrink();
+        for (; j < end; ++j) state.apply(phase);
+        const double grown = shrink() + tamed;
         log_scale += grown;
         // The direction that grows fastest is reached: the rest of a long run multiplies it as this stride did.
         if (!whole || !stands()) continue;

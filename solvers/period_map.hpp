@@ -44,6 +44,9 @@ class PeriodMap {
   bool finite(std::size_t mode) const;
   /// A_i - 1, row-major D x D.
   std::span<const double> own_map(std::size_t mode) const;
+  /// The place of the moment of parameters at rest among the D, whose column of A_i - 1 is as small as a mode is slow;
+  /// D or more where there is none.
+  std::size_t rest_moment() const;
   /// What the constant coordinates add to the moments of a mode in a period, for second moment 1.
   std::span<const double> forced(std::size_t mode) const;
   /// True when the phases leave the mode exactly where it is.
@@ -64,8 +67,9 @@ class PeriodMap {
                double* first = nullptr) const;
   /// p at the first noisy phase of a period that starts at y, without constants.
   double shared(std::span<const double> y) const;
-  /// Second moment of the readout, a value per mode, of moments y and constants' moments `power`.
-  std::vector<double> observed(std::span<const double> y, std::span<const double> power = {}) const;
+  /// Second moment of the readout, a value per mode, of moments y and constants' moments `power` at the start of a period;
+  /// where it is taken before the last phase, of the period that starts there under `source`.
+  std::vector<double> observed(std::span<const double> y, std::span<const double> power = {}, double source = 0) const;
   /// p = shared_unit * (p here); constants and readouts are in the units of the system that was given.
   double shared_unit() const;
   /// weight_i here: at most about 1.

@@ -25,6 +25,7 @@ struct PeriodicPhases {
   /// known, and modes that move by less than 1e-16 a period cannot be told from still ones.
   std::vector<std::vector<double>> rest;
   std::vector<std::vector<double>> readout;  ///< per block, the combination that is observed; empty: none
+  bool before_last = false;                  ///< it is observed before the last phase, not at the period's end
 
   bool is_constant(std::size_t block, std::size_t coordinate) const;
 };

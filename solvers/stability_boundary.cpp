@@ -19,6 +19,8 @@ using SystemAt = std::function<PeriodicPhases(double)>;
 constexpr double coarse_ratio = 1.15;
 constexpr double turn = std::numbers::pi / 12;
 constexpr std::size_t most_samples = 20000;
+/// The search begins no lower: of the last doubles above 0 a small factor makes the same ones.
+constexpr double least = 1e-300;
 
 struct Sample {
   double value = 0;
@@ -33,8 +35,9 @@ class Search {
 
   /// Samples from `start` up to where the stiffest mode is lost for good, in order.
   std::vector<Sample> run(double start) {
+    start = std::max(start, least);
     Sample now = sample(start);
-    for (int tries = 0; tries < 16 && !now.stable; ++tries) now = sample(start /= 16);
+    for (int tries = 0; tries < 16 && !now.stable && start > 16 * least; ++tries) now = sample(start /= 16);
     path_.push_back(now);
     double ratio = coarse_ratio, phase = phase_at(start);
     int lost = 0;

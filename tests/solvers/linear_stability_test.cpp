@@ -516,6 +516,54 @@ TEST_CASE("eigenvalues of rounding size read as 0, and slow modes keep all their
   }
 }
 
+TEST_CASE("a sync that takes many times what short steps have moved keeps its digits") {
+  // One mode, H = 1, sync Theta + xi u: with a = g x the second moment is multiplied by (1 - xi a)^2 + xi^2 a^2 omega at
+  // kurtosis 3, so that 1 - A - 1 is xi a (2 - xi a (1 + omega)); and by (1 - xi a)^2 without the mode's own noise.
+  for (const double a : {1e-3, 1e-8, 1e-12, 1e-17, 1e-30, 1e-100})
+    for (const double share : {0.1, 0.9, 1.7}) {
+      CAPTURE(a);
+      CAPTURE(share);
+      const double xi = share / a, omega = 0.25;
+      PeriodicPhases system = lookahead({1}, a, omega, 1, 2, true);
+      system.period[1].phase = sync(2, {1 - xi, xi, 1 - xi, xi});
+      const double whole = xi * a;
+      CHECK(Renewal(system).determinants()[0] == Approx(whole * (2 - whole)).epsilon(1e-14));
+      system.modes = modes_of({1}, 3);
+      system.modes.feedback = {0};
+      CHECK(Renewal(system).determinants()[0] == Approx(whole * (2 - whole * (1 + omega))).epsilon(1e-13));
+    }
+}
+
+TEST_CASE("what is observed before the last phase is where the noisy steps of a long run end") {
+  for (PeriodicPhases system : {lookahead(x, 0.1, 0.3, 5), stacked(x, 0.1, 0.4, 0.6, 0.5, 4, 2, 3)}) {
+    CAPTURE(system.sizes[0]);
+    system.before_last = true;
+    system.readout.assign(system.sizes.size(), {});
+    for (std::size_t b = 0; b < system.sizes.size(); ++b) {
+      system.readout[b].assign(system.sizes[b], 0.0);
+      // A worker's own coordinate, and of the mean a part of the outer one.
+      if (b == 0) system.readout[b][0] = 0.25;
+      system.readout[b][b == 0 ? system.sizes[b] / 2 : 0] = 1;
+    }
+    system.modes.source = 0.3;
+    LinearPhases state(system.modes, system.sizes);
+    for (int k = 0; k < 4000; ++k) run_period(system, state);
+    for (std::uint64_t k = 0; k < system.period[0].repeat; ++k) state.apply(system.period[0].phase);
+    for (std::size_t p = 1; p + 1 < system.period.size(); ++p) state.apply(system.period[p].phase);
+    const Steady steady = Renewal(system).steady(0.3);
+    REQUIRE(steady.observed.size() == x.size());
+    CHECK(steady.generated.empty());
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      double expected = 0;
+      for (std::size_t b = 0; b < system.sizes.size(); ++b)
+        for (std::size_t k = 0; k < system.sizes[b]; ++k)
+          for (std::size_t l = 0; l < system.sizes[b]; ++l)
+            expected += system.readout[b][k] * system.readout[b][l] * state.moment(b, k, l)[i];
+      CHECK(steady.observed[i] == Approx(expected).epsilon(1e-9));
+    }
+  }
+}
+
 TEST_CASE("nothing depends on the units of the modes") {
   const auto scaled = [](double c) {
     std::vector<double> all = x;
@@ -547,9 +595,11 @@ TEST_CASE("growth beyond the range of doubles is known by its logarithm") {
   const Growth growth = Renewal(system).growth();
   CHECK_FALSE(growth.stable);
   CHECK(growth.log_growth_factor == Approx(300 * std::log(factor)).epsilon(1e-12));
-  // 1 - A has its sign all the same.
+  // 1 - A has its sign all the same, and a phase whose squares are no doubles its growth.
   const double far = 1e200;
   system.period = {{noisy(1, {1}, {-far}, {-far}, {1}, 1), 1}};
+  CHECK(Renewal(system).growth().log_growth_factor ==
+        Approx(400 * std::log(10) + std::log(3)).epsilon(1e-12));  // (1 - g)^2 + 2 g^2
   CHECK(Renewal(system).determinants() == std::vector<double>{-std::numeric_limits<double>::infinity()});
 }
 

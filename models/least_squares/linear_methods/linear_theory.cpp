@@ -518,7 +518,7 @@ solvers::PeriodicPhases periodic(const LinearProblem& problem, std::size_t reado
     if (last.has_sync) out.period.push_back({std::move(last.sync)});
   }
   out.readout = layout.readouts.at(readout).selector;
-  if (layout.readouts[readout].before_sync) std::rotate(out.period.begin(), out.period.end() - 1, out.period.end());
+  out.before_last = layout.readouts[readout].before_sync;
   const std::optional<double>& alignment = problem.data->alignment;
   for (std::size_t b = 0; b < layout.blocks.size(); ++b) {
     out.rest.emplace_back();

@@ -154,8 +154,8 @@ Trajectory solve_linear(const LinearProblem& problem, const LeastSquaresTheory& 
 /// (docs/theory/two-phase.md, section 3.2).
 std::vector<double> inner_flow(const LinearProblem& problem, std::uint64_t rounds);
 
-/// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out. It begins after a sync, or
-/// at one where the readout (a place in Layout::readouts) is taken before it.
+/// The period of the method at its hyperparameters of step 0, modes with lambda = 0 left out. It begins after a sync, and
+/// observes a readout (a place in Layout::readouts) there or, where that is said of it, before the sync at its end.
 solvers::PeriodicPhases periodic(const LinearProblem& problem, std::size_t readout = 0);
 
 }  // namespace edgewise::models::least_squares

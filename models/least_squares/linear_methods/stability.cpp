@@ -7,6 +7,7 @@
 #include <stdexcept>
 
 #include "models/least_squares/linear_methods/isotropic.hpp"
+#include "numerics/power_of_two.hpp"
 #include "spectra/compression.hpp"
 
 namespace edgewise::models::least_squares {
@@ -80,25 +81,6 @@ LinearProblem shortened(const LinearProblem& problem) {
   return out;
 }
 
-// A value of the hyperparameter that is small against all that could end stability.
-double small_value(const LinearProblem& problem, const std::string& name) {
-  constexpr double small = 1e-4;
-  const Hyperparameters& h = problem.hyperparameters;
-  if (name != "learning_rate") return small;
-  const auto& s = problem.data->spectrum;
-  double start = 2 / s.largest();
-  const double batch = h.value_or("batch", 1);
-  if (std::isfinite(batch)) start = std::min(start, 2 * batch / s.trace());
-  // Momentum and a large outer rate divide the threshold by up to their gain.
-  start *= 1 - h.value_or("momentum", 0);
-  if (problem.method->rule) {
-    const Rule rule = problem.method->rule(h, 0);
-    if (rule.has_outer && rule.xi > 1) start /= rule.xi;
-    if (rule.has_outer_momentum) start *= 1 - rule.bo;
-  }
-  return small * start;
-}
-
 // F = (xi times the weight of a first move) g.
 double gain_of(const LinearProblem& problem, double contraction) {
   if (!problem.method->rule) return contraction;
@@ -114,17 +96,52 @@ double mode_gain(const LinearProblem& problem, double lambda) {
   return gain_of(problem, solvers::contraction(periodic(problem), lambda));
 }
 
+namespace {
+
+// A value of the hyperparameter that is small against all that could end stability.
+double small_value(const LinearProblem& problem, const std::string& name) {
+  constexpr double small = 1e-4;
+  const Hyperparameters& h = problem.hyperparameters;
+  const auto& s = problem.data->spectrum;
+  const double batch = h.value_or("batch", 1);
+  if (name != "learning_rate") {
+    // An outer rate of 1/g takes the stiffest mode to its minimum, and the shorter the inner steps the larger it is.
+    if (name != "outer_learning_rate" || !problem.method->rule) return small;
+    const double gain = std::abs(mode_gain(with(problem, name, 1), s.largest()));
+    double start = small / gain;
+    if (!(start > 0) || std::isinf(start)) return small;
+    if (std::isfinite(batch)) start *= std::min(1.0, batch * (s.largest() / s.trace()));
+    const Rule rule = problem.method->rule(h, 0);
+    return rule.has_outer_momentum ? start * (1 - rule.bo) : start;
+  }
+  double start = 2 / s.largest();
+  if (std::isfinite(batch)) start = std::min(start, 2 * batch / s.trace());
+  // Momentum and a large outer rate divide the threshold by up to their gain.
+  start *= 1 - h.value_or("momentum", 0);
+  if (problem.method->rule) {
+    const Rule rule = problem.method->rule(h, 0);
+    if (rule.has_outer && rule.xi > 1) start /= rule.xi;
+    if (rule.has_outer_momentum) start *= 1 - rule.bo;
+  }
+  return small * start;
+}
+
+}  // namespace
+
 bool is_stable(const LinearProblem& problem) {
   const solvers::Renewal renewal(periodic(problem));
   return renewal.stable() && renewal.frozen() == 0;
 }
 
 solvers::StabilityBoundary stability_boundary(const LinearProblem& problem, const std::string& name) {
+  const double start = small_value(problem, name);
+  // No rate that is a double is large against what ends stability.
+  if (!std::isfinite(start)) return {start, 0, start, true};
   const LinearProblem few = shortened(problem);
   const auto at = [&](const LinearProblem& p) {
     return [&p, &name](double value) { return periodic(with(p, name, value)); };
   };
-  return solvers::stability_boundary(at(problem), at(few), small_value(problem, name));
+  return solvers::stability_boundary(at(problem), at(few), start);
 }
 
 double stability_threshold(const LinearProblem& problem, const std::string& name) {
@@ -159,34 +176,78 @@ std::vector<ModeRow> mode_table(const LinearProblem& problem) {
   return out;
 }
 
-double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds) {
-  const std::uint64_t H = steps_of(problem);
-  LinearRecursion run(problem);
-  run.advance(rounds * H);
-  // The next P is a quadratic in xi: three values of it give the minimum.
-  const double now = run.excess_mse();
-  const auto next = [&](double xi) {
-    LinearProblem other = problem;
-    Hyperparameters& h = other.hyperparameters;
-    // The state does not depend on the next xi: replay up to it, then change the rate.
-    class Switch final : public ingredients::Schedule {
-     public:
-      Switch(double first, double last, double at) : first_(first), last_(last), at_(at) {}
-      double at(double t) const override { return t < at_ ? first_ : last_; }
+namespace {
 
-     private:
-      double first_, last_, at_;
-    };
-    const double base = h("outer_learning_rate");
-    h.set("outer_learning_rate", 1);
-    h.schedule("outer_learning_rate", std::make_shared<Switch>(base, xi, static_cast<double>(rounds * H)));
-    LinearRecursion again(other);
-    again.advance((rounds + 1) * H);
-    return again.excess_mse();
-  };
-  const double one = next(1), two = next(2);
-  const double curvature = (two - 2 * one + now) / 2, slope = one - now - curvature;
-  return -slope / (2 * curvature);
+/// Coordinates of rounds of plain gradients in which a worker's parameters theta are told by how far they are from the
+/// outer ones: u = unit (theta - Theta). Steps however short then keep their digits.
+struct FromOuter {
+  std::size_t outer = 0, inner = 0, target = absent;
+  double unit = 1;
+  static constexpr std::size_t absent = static_cast<std::size_t>(-1);
+
+  FromOuter(const Layout& layout, double length) : unit(length) {
+    const auto place = [](const Readout& r) { return std::ranges::find(r.selector[0], 1.0) - r.selector[0].begin(); };
+    outer = static_cast<std::size_t>(place(layout.readouts.at(0)));
+    inner = static_cast<std::size_t>(place(layout.readouts.at(1)));
+    for (std::size_t i = 0; i < layout.blocks[0].size(); ++i)
+      if (layout.blocks[0][i].constant) target = i;
+  }
+  /// A phase in these coordinates.
+  solvers::Phase operator()(solvers::Phase phase) const {
+    solvers::PhaseBlock& b = phase.blocks[0];
+    // Weight decay pulls as far as it does on the target, of which 1 is not taken off.
+    const double pull = target == absent ? 0 : b.T0[inner * b.r + target];
+    for (auto* T : {&b.T0, &b.T1}) {
+      for (std::size_t i = 0; i < b.r; ++i) {
+        double* row = T->data() + i * b.r;
+        row[outer] += row[inner];
+        row[inner] /= unit;
+      }
+      for (std::size_t j = 0; j < b.r; ++j) {
+        double& moved = (*T)[inner * b.r + j];
+        moved = unit * (moved - (*T)[outer * b.r + j]);
+      }
+    }
+    b.T0[inner * b.r + outer] = unit * pull;
+    b.n[inner] = unit * (b.n[inner] - b.n[outer]);
+    b.e[outer] += b.e[inner];
+    b.e[inner] /= unit;
+    return phase;
+  }
+};
+
+}  // namespace
+
+double greedy_outer_rate(const LinearProblem& problem, std::uint64_t rounds) {
+  LinearProblem p = balanced(problem).problem;
+  Hyperparameters& h = p.hyperparameters;
+  h.seek(0);
+  const LeastSquares& data = *p.data;
+  const Layout layout = p.method->layout(h);
+  // About as far as a round moves the stiffest mode.
+  const double moved = p.method->rule(h, 0).learning_rate * data.spectrum.largest() * static_cast<double>(steps_of(p));
+  const FromOuter from_outer(layout, moved > 0 && moved < 1 ? numerics::power_of_two(1 / moved) : 1);
+  solvers::LinearPhases state(linear_modes(data, data.noise_variance()), layout.sizes());
+  std::vector<BlockStart> start = starts(p, layout);
+  start[0].factor[from_outer.inner] = 0;
+  set_moments(start, state);
+  StepPhases phases;
+  std::uint64_t step = 0;
+  for (std::uint64_t round = 0; round <= rounds; ++round) {
+    h.seek(static_cast<double>(step), true);
+    const std::uint64_t H = p.method->period(h);
+    for (std::uint64_t i = 0; i < H; ++i, ++step) {
+      if (i > 0) h.seek(static_cast<double>(step), false);
+      p.method->phases(h, step, i, phases);
+      state.apply(from_outer(phases.noisy));
+      if (phases.has_sync && round < rounds) state.apply(from_outer(phases.sync));
+    }
+  }
+  // P after the sync is that of Theta + xi u/unit.
+  const std::vector<double>& lambda = data.spectrum.eigenvalue;
+  const double slope = state.sum(0, from_outer.outer, from_outer.inner, lambda),
+               curvature = state.sum(0, from_outer.inner, from_outer.inner, lambda);
+  return -slope / curvature * from_outer.unit;
 }
 
 std::vector<Finding> linear_power_law(double alpha, double beta, const LinearProblem& problem, double amplification) {
@@ -278,7 +339,7 @@ std::vector<Finding> linear_stability(const LinearProblem& problem) {
   }
   add("stable", growth.stable, "all second moments decay: their map has a spectral radius below 1");
   add("reason", growth.stable ? std::string("stable") : (growth.frozen > 0 ? "" : "unstable: ") + growth.failed,
-      growth.mode_radius < 1 ? "the renewal test decides" : "the mode radius decides");
+      growth.perron < std::numeric_limits<double>::infinity() ? "the renewal test decides" : "the mode radius decides");
   if (growth.frozen > 0)
     add("frozen_modes", static_cast<double>(growth.frozen), "modes that this method never moves, left out");
   return findings;

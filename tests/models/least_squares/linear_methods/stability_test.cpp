@@ -413,6 +413,103 @@ TEST_CASE("the greedy outer rate is where P after the first round is smallest") 
   CHECK(after(xi) < after(0.99 * xi));
 }
 
+TEST_CASE("outer rates keep their digits however short the inner steps are") {
+  // By exact rational arithmetic: eigenvalues 1, .5, .2 of Gaussian inputs, H = 8, P and E v^2 = 1, label noise .1.
+  struct Case {
+    const char* workers;
+    double eta, greedy, largest;
+  };
+  for (const Case& c : {Case{"", 1e-3, 1.03553799792432585e+02, 1.98463932675116070e+02},
+                        Case{"", 1e-9, 1.03043374581135854e+08, 1.97487329176783890e+08},
+                        Case{"", 1e-40, 1.03043374071411459e+39, 1.97487328201655665e+39},
+                        Case{"workers = 4", 1e-3, 1.30453536017686815e+02, 2.35959567450301563e+02},
+                        Case{"workers = 4", 1e-9, 1.29938808401056513e+08, 2.35037446750069588e+08},
+                        Case{"workers = 4", 1e-40, 1.29938807886983461e+39, 2.35037445829237700e+39}}) {
+    CAPTURE(c.eta);
+    CAPTURE(c.workers);
+    const LinearProblem problem =
+        problem_of(groups({1, 0.5, 0.2}, {1, 1, 1}, 3), *c.workers ? "la-diloco" : "lookahead",
+                   "learning_rate = 0.1\ninner_steps = 8\n" + std::string(c.workers));
+    const auto findings = linear_stability(with(problem, "learning_rate", c.eta));
+    CHECK(number(findings, "xi_greedy") == Approx(c.greedy).epsilon(1e-13));
+    CHECK(number(findings, "xi_max") == Approx(c.largest).epsilon(1e-11));
+  }
+}
+
+TEST_CASE("steady states and the kernel norm of a round that moves by less than the rounding of 1") {
+  // As above: the workers' own parameters are where H steps take the outer ones.
+  struct Case {
+    const char* workers;
+    double eta, xi, outer, worker;
+  };
+  for (const Case& c : {Case{"", 0.1, 0.5, 0.0042176361182969056, 0.0079982427441937839},
+                        Case{"", 1e-13, 0.5, 4.2499999999997776e-15, 4.2500000000049375e-15},
+                        Case{"", 1e-14, 0.5, 4.2499999999999778e-16, 4.2500000000004936e-16},
+                        Case{"", 0.1, 1e-14, 7.2474376305223417e-17, 0.0063998220541595487},
+                        Case{"workers = 2", 0.1, 0.5, 0.0020740583446305604, 0.007186022083776774},
+                        Case{"workers = 2", 1e-14, 0.5, 2.1249999999999823e-16, 2.1250000000007563e-16}}) {
+    CAPTURE(c.eta);
+    CAPTURE(c.xi);
+    CAPTURE(c.workers);
+    const LinearProblem problem =
+        problem_of(groups({1, 0.5, 0.2}, {1, 1, 1}, 3), *c.workers ? "la-diloco" : "lookahead",
+                   "learning_rate = 0.1\ninner_steps = 8\n" + std::string(c.workers));
+    const auto findings = linear_stability(with(with(problem, "learning_rate", c.eta), "outer_learning_rate", c.xi));
+    CHECK(std::get<bool>(finding(findings, "stable").value));
+    CHECK(number(findings, "steady_excess_mse") == Approx(c.outer).epsilon(1e-12));
+    CHECK(number(findings, "steady_worker_excess_mse") == Approx(c.worker).epsilon(1e-12));
+  }
+  // Lookahead that takes each single step whole is SGD, whose kernel norm is sum eta lambda/(2 - 2 eta lambda) for
+  // Gaussian inputs and B = 1.
+  const LinearProblem sgd = problem_of(groups({1, 0.5, 0.2}, {1, 1, 1}, 3), "lookahead",
+                                       "learning_rate = 0.1\ninner_steps = 1\nouter_learning_rate = 1");
+  for (const double eta : {0.1, 1e-13, 1e-14, 1e-40, 1e-200}) {
+    CAPTURE(eta);
+    double kappa = 0;
+    for (const double lambda : {1.0, 0.5, 0.2}) kappa += eta * lambda / (2 - 2 * eta * lambda);
+    CHECK(number(linear_stability(with(sgd, "learning_rate", eta)), "kernel_norm") == Approx(kappa).epsilon(1e-11));
+  }
+  // At small rates it is that of SGD at the effective rate, whose noise the workers share.
+  struct Memory {
+    Method method;
+    double gain, workers;
+  };
+  for (const Memory& c : {Memory{{"momentum", "learning_rate = 0.1\nmomentum = 0.9"}, 10, 1},
+                          Memory{{"ema", "learning_rate = 0.1\naverage_decay = 0.9"}, 1, 1},
+                          Memory{{"la-diloco", "learning_rate = 0.1\ninner_steps = 8\nworkers = 4"}, 0.5, 4},
+                          Memory{{"diloco", "learning_rate = 0.1\ninner_steps = 3\nworkers = 3"}, 0.7 * 10 * 10, 3},
+                          Memory{{"diloco", "learning_rate = 0.1\ninner_steps = 16\nworkers = 1"}, 0.7 * 10 * 10, 1}}) {
+    CAPTURE(c.method.name);
+    const LinearProblem problem = problem_of(groups({1, 0.5, 0.2}, {1, 1, 1}, 3), c.method.name, c.method.optimizer);
+    for (const double eta : {1e-13, 1e-14, 1e-20, 1e-60}) {
+      CAPTURE(eta);
+      const auto findings = linear_stability(with(problem, "learning_rate", eta));
+      const double kappa = c.gain * eta * 1.7 / 2 / c.workers;
+      CHECK(number(findings, "kernel_norm") == Approx(kappa).epsilon(1e-9));
+      CHECK(number(findings, "steady_excess_mse") == Approx(0.1 * kappa).epsilon(1e-9));
+    }
+  }
+}
+
+TEST_CASE("rates at the ends of the doubles are told, and take no longer than others") {
+  const auto method = [](const char* name, const char* more = "") {
+    return problem_of(groups({1, 0.5, 0.2}, {1, 1, 1}, 3), name,
+                      "learning_rate = 0.1\ninner_steps = 8\n" + std::string(more));
+  };
+  for (const char* name : {"lookahead", "la-diloco", "sla"}) {
+    CAPTURE(name);
+    const auto findings = linear_stability(with(method(name), "learning_rate", 1e15));
+    CHECK_FALSE(std::get<bool>(finding(findings, "stable").value));
+    CHECK(number(findings, "growth_factor_period") > 1e238);  // (eta lambda)^(2 H) xi^2 and noise
+    CHECK(number(findings, "eta_max") == Approx(number(linear_stability(method(name)), "eta_max")).epsilon(1e-11));
+  }
+  // P grows by about xi^2 E u^2 a round, beyond the doubles.
+  const auto far = linear_stability(with(method("lookahead"), "outer_learning_rate", 1e300));
+  CHECK_FALSE(std::get<bool>(finding(far, "stable").value));
+  CHECK(8 * std::log(number(far, "growth_factor")) == Approx(600 * std::log(10)).epsilon(0.01));
+  CHECK(number(far, "xi_max") == Approx(number(linear_stability(method("lookahead")), "xi_max")).epsilon(1e-11));
+}
+
 TEST_CASE("nothing that is found depends on the order or the units of a method's coordinates") {
   // Heavy ball with a running mean of its parameters, which are read together; every fourth step half way back to it.
   const std::vector<std::vector<double>> T0 = {{1, -0.06, 0}, {0, 0.6, 0}, {0.2, 0, 0.8}},

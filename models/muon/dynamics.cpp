@@ -41,7 +41,7 @@ MatrixDynamics::MatrixDynamics(const MatrixLeastSquares& problem, const Coeffici
   const bool measured = options.source == CoefficientSource::null;
   if (!(problem.rank() >= 1)) throw std::invalid_argument("spectrum: the theory needs an input of positive variance");
   const bool entrywise = problem.map == UpdateMap::signsgd || problem.map == UpdateMap::sgd;
-  if (!entrywise && problem.rank() < 2)
+  if (!entrywise && std::min({problem.outputs, MatrixLeastSquares::positive(problem.spectrum), problem.batch}) < 2)
     throw std::invalid_argument(
         "optimizer.kind: the theory of spectral maps needs gradients of rank 2 or more, and the least of data.outputs, "
         "the inputs of positive variance and optimizer.batch is 1; it can be simulated");
@@ -106,6 +106,11 @@ void MatrixDynamics::build_spectral(const CoefficientOptions& options) {
 void MatrixDynamics::build_pairs(const CoefficientOptions& options) {
   if (options.source == CoefficientSource::idealised)
     throw std::invalid_argument("theory.coefficients: idealised needs isotropic outputs");
+  if (problem_.rank() < 2)
+    throw std::invalid_argument(
+        "data.output_alpha: the deterministic equivalent needs gradients of rank 2 or more, and all outputs but one "
+        "have "
+        "a variance of 0 to rounding; theory.coefficients = \"null\" measures them");
   // The drift is known; the noise of a pair is not a product, and is measured (docs/theory/muon-phases.md, section
   // 3.4).
   build_measured(options);

@@ -20,6 +20,7 @@ using linear_algebra::Transposed;
 // Samples are drawn this many at a time; part of what a seed means.
 constexpr std::size_t chunk = 256;
 constexpr double largest_size = 1e8;  // of m n
+constexpr double most_examples = 1e8;
 
 std::vector<double> roots(const std::vector<double>& values) {
   std::vector<double> out;
@@ -71,6 +72,13 @@ Matrix initial_error(const MatrixCoordinates& coordinates, std::uint64_t seed, s
   return delta;
 }
 
+void check_drawn_batch(const MatrixLeastSquares& problem) {
+  if (problem.batch > most_examples)
+    throw std::invalid_argument(
+        fmt::format("optimizer.batch: a gradient with a signal takes every example, at most {:g} of them, got {:g}",
+                    most_examples, problem.batch));
+}
+
 GradientSampler::GradientSampler(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates,
                                  std::uint64_t seed, std::uint64_t replica)
     : problem_(problem),
@@ -79,7 +87,8 @@ GradientSampler::GradientSampler(const MatrixLeastSquares& problem, const Matrix
       rows_(seed, replica, 0, random::Purpose::data),
       labels_(seed, replica, 0, random::Purpose::labels),
       root_column_(roots(coordinates.column.eigenvalue)),
-      root_row_(roots(coordinates.row.eigenvalue)) {}
+      root_row_(roots(coordinates.row.eigenvalue)),
+      weights_(problem.labels == Labels::vector ? WeightNodes{{1}, {1}} : chi_square_nodes(weight_nodes)) {}
 
 void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactored& out) {
   const std::size_t m = coordinates_.row.size(), n = coordinates_.column.size();
@@ -90,6 +99,11 @@ void GradientSampler::draw(std::uint64_t step, const Matrix* delta, MaybeFactore
   columns_.seek(step);
   rows_.seek(step);
   labels_.seek(step);
+  if (!delta && is_large_batch(problem_.batch, m, n)) {
+    out.factored = false;
+    draw_large_batch(problem_.batch, weights_, root_row_, root_column_, rows_, columns_, labels_, out.matrix);
+    return;
+  }
   // Thin factors pay where the core is clearly smaller than the matrix.
   out.factored = 3 * batch <= 2 * std::min(m, n) && batch <= chunk;
   if (!out.factored && (out.matrix.rows() != m || out.matrix.columns() != n)) out.matrix = Matrix(m, n);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "linear_algebra/dense.hpp"
+#include "models/muon/large_batch.hpp"
 #include "models/muon/polar.hpp"
 #include "models/muon/problem.hpp"
 #include "random/random.hpp"
@@ -23,6 +24,10 @@ struct MatrixCoordinates {
 /// Columns of Delta_0: random directions of length sqrt(D_j(0)).
 linear_algebra::Matrix initial_error(const MatrixCoordinates& coordinates, std::uint64_t seed, std::uint64_t replica);
 
+/// \throws std::invalid_argument where the batch is too large to be drawn example by example, as gradients at a
+/// `delta` are.
+void check_drawn_batch(const MatrixLeastSquares& problem);
+
 /// Draws gradients.
 class GradientSampler {
  public:
@@ -30,7 +35,7 @@ class GradientSampler {
   GradientSampler(const MatrixLeastSquares& problem, const MatrixCoordinates& coordinates, std::uint64_t seed,
                   std::uint64_t replica);
   /// The mini-batch gradient at `delta` of step `step`. Without delta the null law Ghat = sum_i g_i a_i c_i' (vector:
-  /// sum_i e_i c_i', N(0,1) entries); B G/sqrt(V) at no signal. Thin factors are kept where the batch is the smallest.
+  /// sum_i e_i c_i', N(0,1) entries); B G/sqrt(V) at no signal; of large batches see large_batch.hpp. Thin factors are kept where the batch is the smallest.
   void draw(std::uint64_t step, const linear_algebra::Matrix* delta, MaybeFactored& out);
 
  private:
@@ -38,6 +43,7 @@ class GradientSampler {
   const MatrixCoordinates& coordinates_;
   random::Stream columns_, rows_, labels_;
   std::vector<double> root_column_, root_row_, residual_;
+  WeightNodes weights_;
   linear_algebra::Matrix inputs_, outputs_, image_;
 };
 

@@ -133,8 +133,11 @@ std::vector<Parameter> rate_keys(bool scale_free) {
                       .above(0)
                       .otherwise(0.5));
   }
-  out.push_back(
-      settings::integer("batch", "B, examples per step").in("samples").at_least(1).at_most(1e15).computed("n"));
+  out.push_back(settings::integer("batch", "B, examples per step; at most 1e8 in a simulation")
+                    .in("samples")
+                    .at_least(1)
+                    .at_most(1e15)
+                    .computed("n"));
   out.push_back(
       settings::number("momentum", "mu of M' = mu M + G, S(M); simulation only").at_least(0).below(1).otherwise(0.0));
   return out;

@@ -156,6 +156,7 @@ MeasuredCoefficients regressed_coefficients(const MatrixLeastSquares& problem, s
   check(draws, "regression_draws");
   if (!problem.isotropic_outputs)
     throw std::invalid_argument("theory.regression_draws: known for isotropic outputs only");
+  check_drawn_batch(problem);
   const MatrixCoordinates coordinates(problem);
   GradientSampler sampler(problem, coordinates, seed, regression_replica);
   const MatrixUpdate update(problem, coordinates);

@@ -52,12 +52,16 @@ struct MatrixLeastSquares {
   Time time;
 
   double inputs() const { return spectrum.dimension(); }  ///< n
-  /// Of a gradient: no input reaches a null mode.
+  /// Coordinates of positive variance: no gradient reaches the others.
+  static double positive(const spectra::Spectrum& s) {
+    double out = 0;
+    for (std::size_t a = 0; a < s.modes(); ++a) out += s.eigenvalue[a] > 0 ? s.multiplicity[a] : 0;
+    return out;
+  }
+  /// Of a gradient.
   double rank() const {
-    double positive = 0;
-    for (std::size_t a = 0; a < spectrum.modes(); ++a)
-      positive += spectrum.eigenvalue[a] > 0 ? spectrum.multiplicity[a] : 0;
-    return std::min({outputs, positive, batch});
+    const double rows = isotropic_outputs ? outputs : positive(output_spectrum);
+    return std::min({rows, positive(spectrum), batch});
   }
   /// Whether the inputs have a Hadamard basis (Sylvester's): a power of two of them.
   bool has_hadamard_basis() const {

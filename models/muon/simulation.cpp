@@ -83,6 +83,7 @@ class MatrixReplica final : public ingredients::SteppingReplica {
 std::unique_ptr<Simulation> simulate_matrix(std::shared_ptr<const MatrixLeastSquares> problem,
                                             std::shared_ptr<const MatrixDynamics> dynamics,
                                             const std::vector<std::size_t>& powers) {
+  check_drawn_batch(*problem);
   const auto shared = std::make_shared<Shared>(std::move(problem), std::move(dynamics));
   for (const std::size_t j : powers) shared->spaces.push_back(eigenspace_of(shared->problem->spectrum, j));
   const double limit = divergence_limit(shared->problem->spectrum.signal() + shared->problem->noise_variance);

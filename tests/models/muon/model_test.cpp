@@ -133,6 +133,8 @@ TEST_CASE("what matrix least squares refuses, and why") {
       CHECK_MESSAGE(said.find(part) != std::string::npos, said);
     }
   };
+  fails(case_of(.4, 8, "signsvd", .02) + "[data]\noutput_alpha = 1e9\n",
+        "data.output_alpha: the deterministic equivalent needs gradients of rank 2");
   fails(case_of(.4, 1, "signsvd", .02), "optimizer.kind: the theory of spectral maps needs gradients of rank 2");
   fails(case_of(.4, 32, "newton-schulz", .02, "[theory]\ncoefficients = \"fixed-point\"\n"), "null draws only");
   fails(case_of(.4, 32, "signsvd", .02, "[theory]\nmethod = \"ode\"\ndressed = true\n"),

@@ -13,6 +13,7 @@
 #include "models/finite_data/loss_variance.hpp"
 #include "models/framework/declared_model.hpp"
 #include "models/ingredients/learning_rate.hpp"
+#include "models/ingredients/memory.hpp"
 #include "models/ingredients/noise.hpp"
 #include "numerics/constants.hpp"
 #include "random/random.hpp"
@@ -152,10 +153,24 @@ std::size_t asked_samples(const Table& table, const DataKeys& keys) {
   return *keys.samples;
 }
 
-/// The spectrum's coordinates. \throws settings::Error where it has none.
-spectra::Coordinates coordinates(const Table& table, const spectra::Spectrum& spectrum) {
+/// \throws settings::Error where `samples` rows of `parameters` numbers, their copy as the kernel is found, and what
+/// belongs to it are more than there is memory for, before any of it is allocated.
+void check_memory(const Table& table, double parameters, double samples) {
+  const auto said = ingredients::too_much_memory(sizeof(double) *
+                                                 (2 * parameters * samples + 10 * parameters + 6 * samples * samples));
+  if (!said) return;
+  const bool wide = parameters >= samples;
+  const Table section = table.table_or_empty(wide ? "spectrum" : "data");
+  const char* const key = wide ? "dimension" : "samples";
+  throw section.error(section.has(key) ? key : "",
+                      fmt::format("{:.15g} samples of {:.15g} coordinates need {}", samples, parameters, *said));
+}
+
+/// The spectrum's coordinates, for as many samples. \throws settings::Error where it has none, or memory ends.
+spectra::Coordinates coordinates(const Table& table, const spectra::Spectrum& spectrum, std::size_t samples) {
   if (spectrum.compressed || !spectrum.whole_multiplicities())
     throw table.table_or_empty("spectrum").error("kind", "a compressed spectrum is for theory only");
+  check_memory(table, spectrum.dimension(), static_cast<double>(samples));
   return spectra::coordinates_of(spectrum);
 }
 
@@ -163,11 +178,12 @@ spectra::Coordinates coordinates(const Table& table, const spectra::Spectrum& sp
 void draw_gaussian(const Table& table, const DataKeys& keys, FiniteData& data) {
   const spectra::Spectrum spectrum = spectra::build(table);
   std::vector<double> root, target;
-  const spectra::Coordinates of = coordinates(table, spectrum);
+  const std::size_t N = asked_samples(table, keys);
+  const spectra::Coordinates of = coordinates(table, spectrum, N);
   for (const double lambda : of.eigenvalue) root.push_back(std::sqrt(lambda));
   for (const double power : of.power) target.push_back(std::sqrt(power));
   const std::unique_ptr<ingredients::Noise> noise = ingredients::read_noise(table);
-  const std::size_t N = asked_samples(table, keys), p = root.size();
+  const std::size_t p = root.size();
   const double unexplained = std::sqrt(spectrum.unexplained_variance);
   data.inputs = linear_algebra::Matrix(p, N);
   data.residual.assign(N, 0);
@@ -199,6 +215,7 @@ void draw_rows(const Table& table, const DataKeys& keys, FiniteData& data) {
   if (N > dataset->rows)
     throw table.table_or_empty("data").error("samples",
                                              fmt::format("the data set has {} rows, fewer than {}", dataset->rows, N));
+  check_memory(table, static_cast<double>(dataset->columns), static_cast<double>(N));
   const std::unique_ptr<ingredients::Noise> noise = ingredients::read_noise(table);
   random::Stream choice(keys.seed, 0, 0, random::Purpose::data), labels(keys.seed, 0, 0, random::Purpose::labels);
   std::vector<std::size_t> order(dataset->rows);
@@ -218,11 +235,13 @@ void draw_rows(const Table& table, const DataKeys& keys, FiniteData& data) {
 void draw_kernel(const Table& table, const DataKeys& keys, FiniteData& data) {
   if (!table.table_or_empty("noise").keys().empty())
     throw table.table_or_empty("noise").error("", "law = \"kernel\" does not read this section; leave it out");
-  const std::vector<double> mu = coordinates(table, spectra::build(table)).eigenvalue;
-  const std::size_t N = mu.size();
+  const spectra::Spectrum spectrum = spectra::build(table);
   constexpr std::size_t most = 4000;
-  if (N > most)
+  if (spectrum.dimension() > most)
     throw table.table_or_empty("spectrum").error("dimension", fmt::format("at most {} for law = \"kernel\"", most));
+  const std::vector<double> mu =
+      coordinates(table, spectrum, static_cast<std::size_t>(spectrum.dimension())).eigenvalue;
+  const std::size_t N = mu.size();
   if (keys.samples && *keys.samples != N)
     throw table.table_or_empty("data").error("samples", fmt::format("[spectrum] has {} eigenvalues; leave it out", N));
   linear_algebra::Matrix V(N, N);

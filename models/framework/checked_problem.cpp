@@ -1,16 +1,23 @@
 // Built at -O1: nothing here takes time.
 #include "models/framework/checked_problem.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <functional>
 #include <limits>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <variant>
+#include <vector>
 
 #include "models/framework/rate_objective.hpp"
 #include "models/framework/scaling_law.hpp"
+#include "numerics/whole.hpp"
 #include "settings/failure.hpp"
 
 namespace edgewise::models {
@@ -20,7 +27,10 @@ namespace {
 class Checked final : public Problem {
  public:
   Checked(std::unique_ptr<Problem> problem, const settings::Table& experiment, bool scaled)
-      : problem_(std::move(problem)), origin_(experiment.origin(), ""), scaled_(scaled) {}
+      : problem_(std::move(problem)),
+        origin_(experiment.origin(), ""),
+        scaled_(scaled),
+        out_of_memory_(out_of_memory(experiment)) {}
 
   Trajectory solve() const override {
     return named([&] { return warned(up_to_overflow(problem_->solve())); });
@@ -65,7 +75,7 @@ class Checked final : public Problem {
     } catch (const settings::Error&) {
       throw;
     } catch (const std::bad_alloc&) {
-      throw;
+      throw origin_.error("", out_of_memory_);
     } catch (const std::exception& error) {
       throw origin_.error("", settings::said_by(error));
     }
@@ -73,9 +83,39 @@ class Checked final : public Problem {
   std::unique_ptr<Problem> problem_;
   settings::Table origin_;
   bool scaled_;
+  std::string out_of_memory_;
 };
 
+/// Adds the whole numbers of the table and of those in it, seeds left out, by their paths.
+void add_sizes(const settings::Table& table, std::vector<std::pair<double, std::string>>& out) {
+  constexpr double least = 1000;
+  for (const std::string& key : table.keys()) {
+    const std::string path = table.path().empty() ? key : table.path() + "." + key;
+    if (const settings::Value* value = table.find(key)) {
+      const auto* integer = std::get_if<std::int64_t>(value);
+      const auto* number = std::get_if<double>(value);
+      const double size = integer ? static_cast<double>(*integer) : number ? *number : 0;
+      if (size >= least && numerics::is_whole(size) && !key.ends_with("seed")) out.emplace_back(size, path);
+    } else if (const settings::Table* section = table.table(key)) {
+      add_sizes(*section, out);
+    }
+  }
+}
+
 }  // namespace
+
+std::string out_of_memory(const settings::Table& experiment) {
+  std::vector<std::pair<double, std::string>> sizes;
+  add_sizes(experiment, sizes);
+  std::ranges::stable_sort(sizes, std::greater{}, &std::pair<double, std::string>::first);
+  constexpr std::size_t named = 3;
+  if (sizes.size() > named) sizes.resize(named);
+  std::string out = "needs more memory than there is";
+  for (const auto& [size, path] : sizes)
+    out += (&path == &sizes.front().second ? "; its largest numbers are " : ", ") + path + " = " +
+           fmt::format("{:.15g}", size);
+  return out;
+}
 
 Trajectory up_to_overflow(Trajectory trajectory) {
   std::size_t end = trajectory.steps.size();

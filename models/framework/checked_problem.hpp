@@ -7,6 +7,10 @@
 
 namespace edgewise::models {
 
+/// What an experiment says that memory does not suffice for, with the largest whole numbers of its keys, of which one
+/// asks for it: "needs more memory than there is; its largest numbers are network.width = 100000".
+std::string out_of_memory(const settings::Table& experiment);
+
 /// The trajectory up to the step at which a column that held numbers holds none (NaN, or infinity: an overflow), which
 /// is where it diverged. A standard deviation that is NaN is infinite. \throws std::runtime_error where the first column
 /// begins with a NaN, any with an infinity, or it diverged there: the parameters are out of range.

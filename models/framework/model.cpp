@@ -101,7 +101,7 @@ std::unique_ptr<Problem> Model::prepare(const Experiment& experiment) const {
   } catch (const settings::Error&) {
     throw;
   } catch (const std::bad_alloc&) {
-    throw;
+    throw experiment.table.error("", out_of_memory(experiment.table));
   } catch (const std::exception& error) {
     throw experiment.table.error("", settings::said_by(error));
   }

@@ -96,6 +96,9 @@ void read_given(const Values& data, QuadraticProblem& problem) {
   });
 }
 
+/// Beyond it products of a few of them, which loss, kernel and edges are, leave the range of numbers.
+constexpr double largest_variance = 1e60;
+
 /// Section [data]; what of it is asked whether it was given is read by its name.
 enum class Ensemble { goe, portable, given };
 struct Data {
@@ -120,11 +123,15 @@ const settings::Section<Data>& data_section() {
         .computed("rows of J0 when given");
     s.key("parameters", &Data::parameters, "P; whole").at_least(1).at_most(1e6).computed("columns of J0 when given");
     s.key("curvature", &Data::curvature, "kappa: Q_aij has variance kappa/P^2, twice that for i = j; 0: linear model")
-        .at_least(0);
-    s.key("residual_variance", &Data::residual_variance, "sz2, of the entries of z0").above(0);
+        .at_least(0)
+        .at_most(largest_variance);
+    s.key("residual_variance", &Data::residual_variance, "sz2, of the entries of z0")
+        .above(0)
+        .at_most(largest_variance);
     s.key("jacobian_variance", &Data::jacobian_variance, "sJ2, P times that of the entries of J0")
         .where("ensemble", {"goe", "portable"})
-        .above(0);
+        .above(0)
+        .at_most(largest_variance);
     s.key("fix_residual_norm", &Data::fix_residual_norm, "z0 is rescaled to |z0|^2 = D sz2")
         .where("ensemble", {"goe", "given"});
     s.key("shared_instance", &Data::shared_instance,

@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "models/ingredients/central_flow.hpp"
+#include "models/ingredients/memory.hpp"
 #include "models/ingredients/quadratic_objective.hpp"
 #include "models/quadratic_regression/memory.hpp"
+#include "models/quadratic_regression/simulation.hpp"
 #include "models/quadratic_regression/tuned_steps.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
@@ -122,7 +124,14 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
                         limit.learning_rate.back(), t));
     }
   }
-  if (theory.memory_limit > 0) limit.memory_limit = static_cast<std::size_t>(gibibyte * theory.memory_limit);
+  if (theory.memory_limit > 0) limit.memory_limit = ingredients::bytes_of_gibibytes(theory.memory_limit);
+  // As a run: relative to what it starts from, its residuals of variance sz2.
+  limit.largest_loss = std::max(limit.largest_loss, 0.5 * quadratic_divergence * limit.ensemble.residual_variance);
+  if (theory.memory_limit > 0) {
+    const auto n = static_cast<double>(limit.steps) + 1;
+    if (const auto said = ingredients::too_much_memory(sizeof(double) * 2 * n * (n + 1)))
+      throw std::invalid_argument(fmt::format("time.steps: a memory of {} steps needs {}", limit.steps, *said));
+  }
   const QuadraticMemorySolution solution = solve_quadratic_memory(limit);
 
   Trajectory out;

@@ -589,6 +589,17 @@ TEST_CASE("what a spectrum cannot give, and an objective that is not there, are 
         "x.toml: spectrum.kind: a compressed spectrum is for theory only");
   CHECK(error_of(experiment(rate, "law = 'kernel'", "", "kind = 'isotropic'\ndimension = 4001")) ==
         "x.toml: spectrum.dimension: at most 4000 for law = \"kernel\"");
+  // Of arrays of 1e15 x 20 numbers, and of their coordinates alone, nothing is allocated.
+  for (const char* law : {"gaussian", "kernel"})
+    for (const char* size : {"10000000000000", "1000000000000000"}) {
+      CAPTURE(size);
+      const std::string said = error_of(experiment(rate, std::string("law = '") + law + "'\nsamples = 20", "",
+                                                   std::string("kind = 'isotropic'\ndimension = ") + size));
+      CHECK(holds(said, law[0] == 'k' ? "x.toml: spectrum.dimension: at most 4000 for law"
+                                      : "x.toml: spectrum.dimension: 20 samples of 1"));
+      if (law[0] == 'g') CHECK(holds(said, " coordinates need "));
+      if (law[0] == 'g') CHECK(holds(said, " GiB of memory, more than the "));
+    }
   CHECK(error_of(experiment(rate, "law = 'kernel'\nsamples = 7", "", "kind = 'isotropic'\ndimension = 8")) ==
         "x.toml: data.samples: [spectrum] has 8 eigenvalues; leave it out");
   CHECK(error_of(experiment(rate, "law = 'kernel'\nsamples = 8", "", "kind = 'isotropic'\ndimension = 8")) ==

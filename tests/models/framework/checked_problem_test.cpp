@@ -4,7 +4,10 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
+#include <functional>
 #include <limits>
+#include <memory>
+#include <new>
 #include <stdexcept>
 
 #include "tests/models/framework/experiment_text.hpp"
@@ -119,4 +122,32 @@ TEST_CASE("a checked problem is the problem, and its errors name the experiment"
   CHECK_THROWS_WITH_AS(checked(std::make_unique<Fixed>(trajectory({none}, {2})), table)->solve(),
                        "some/x.toml: the theory's one is not a number at the start: the parameters are out of range",
                        settings::Error);
+}
+
+TEST_CASE("where memory does not suffice the error names the file and its largest numbers") {
+  class Hungry final : public Problem {
+   public:
+    Trajectory solve() const override { throw std::bad_alloc(); }
+    std::unique_ptr<Simulation> simulate() const override { throw std::bad_alloc(); }
+    std::vector<Finding> stability() const override { throw std::bad_alloc(); }
+  };
+  const auto said = [](const std::string& text) {
+    const auto problem = checked(std::make_unique<Hungry>(), settings::read_text(text, "dir/x.toml"));
+    std::string out;
+    for (const auto& work : std::vector<std::function<void()>>{[&] { problem->solve(); }, [&] { problem->simulate(); },
+                                                               [&] { problem->stability(); }}) {
+      try {
+        work();
+      } catch (const settings::Error& error) {
+        if (!out.empty()) CHECK(out == error.what());
+        out = error.what();
+      }
+    }
+    return out;
+  };
+  CHECK(said("[time]\nsteps = 20\n") == "dir/x.toml: needs more memory than there is");
+  CHECK(said("[network]\nwidth = 100000\nseed = 7000\n[time]\nsteps = 2000\nat = [5000]\n[data]\nrate = 1500.5\n"
+             "samples = 2e9\n[data.more]\nrows = 1000\nname = 'x'\n") ==
+        "dir/x.toml: needs more memory than there is; its largest numbers are data.samples = 2000000000, "
+        "network.width = 100000, time.steps = 2000");
 }

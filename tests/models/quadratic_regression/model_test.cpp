@@ -691,6 +691,42 @@ TEST_CASE("memory limits are in GiB, of one stored tensor and of the recursion")
   }
 }
 
+TEST_CASE("a memory limit has no end, and beyond what there is the steps are named") {
+  const std::string few = "outputs = 3\nparameters = 5\n";
+  for (const char* limit : {"2e10", "1e12", "1e300"}) {
+    CAPTURE(limit);
+    CHECK(error_of(experiment("learning_rate = 0.1", few, std::string("[theory]\nmemory_limit = ") + limit + "\n"),
+                   true) == "no error");
+    // 2 (n^2 + n) numbers of 8 bytes, n = 200000001: 5.96e8 GiB.
+    CHECK(holds(models::testing::error_with(
+                    experiment("learning_rate = 0.1", few, std::string("[theory]\nmemory_limit = ") + limit + "\n"),
+                    {"time.steps=200000000"}),
+                "x.toml: time.steps: a memory of 200000000 steps needs 5.96e+08 GiB of memory, more than the "));
+  }
+}
+
+TEST_CASE("the limit of large residuals starts where they are, and diverges where it leaves them far behind") {
+  // L_0 = sz2/2; at once far beyond the edge, as a run does.
+  for (const double sz2 : {1e7, 1e9, 1e30}) {
+    CAPTURE(sz2);
+    const auto problem = prepare(
+        experiment("learning_rate = 0.1", fmt::format("outputs = 3\nparameters = 5\nresidual_variance = {}\n", sz2)));
+    const models::Trajectory t = problem->solve();
+    REQUIRE(!t.steps.empty());
+    CHECK(t.find("loss")->value[0] == Approx(sz2 / 2).epsilon(1e-12));
+    REQUIRE(t.diverged_at);
+    CHECK(*t.diverged_at >= 1);
+    CHECK(*t.diverged_at <= 3);
+  }
+}
+
+TEST_CASE("variances beyond the range of what is made of them are named") {
+  for (const char* key : {"curvature", "residual_variance", "jacobian_variance"})
+    CHECK(holds(
+        error_of(experiment("learning_rate = 0.1", fmt::format("outputs = 3\nparameters = 5\n{} = 1.7e308\n", key))),
+        fmt::format("x.toml: data.{}: must be ", key)));
+}
+
 TEST_CASE("bad input is named") {
   const auto with_data = [](const std::string& data) { return error_of(experiment("learning_rate = 0.1", data)); };
   const auto with = [](const std::string& optimizer) { return error_of(experiment(optimizer)); };

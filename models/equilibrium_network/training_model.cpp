@@ -30,7 +30,7 @@ const std::vector<Parameter>& training_keys() {
           .at_least(1)
           .at_most(1e5)
           .otherwise(30.0),
-      settings::number("input_power", "q_h = |h|^2/n of every example").above(0).otherwise(1.0),
+      settings::number("input_power", "q_h = |h|^2/n of every example").above(0).at_most(1e100).otherwise(1.0),
       settings::number("examples", "N; whole").at_least(1).at_most(1e4).otherwise(16.0),
       settings::number("inputs", "d; x uniform of norm sqrt d; whole").at_least(1).at_most(1e4).otherwise(8.0),
       settings::text("targets", "linear: y = w.x/sqrt d, w ~ N(0, 1); random: y ~ N(0, 1)")

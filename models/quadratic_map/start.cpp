@@ -63,12 +63,20 @@ std::vector<double> jacobian_of(const Values& initial, const std::vector<double>
 
 }  // namespace
 
+/// Its square and products with the rest stay in the range of numbers.
+constexpr double largest_curvature = 1e100;
+
 const std::vector<Parameter>& quadratic_data_parameters() {
   static const std::vector<Parameter> parameters = {
       settings::numbers("curvature", "omega_i, eigenvalues of the curvature matrix Q, one per parameter; or epsilon")
           .in("label/parameter^2")
+          .at_least(-largest_curvature)
+          .at_most(largest_curvature)
           .computed("[1, -epsilon]"),
-      settings::number("epsilon", "two parameters of curvature 1 and -epsilon").in("label/parameter^2").at_least(0)};
+      settings::number("epsilon", "two parameters of curvature 1 and -epsilon")
+          .in("label/parameter^2")
+          .at_least(0)
+          .at_most(largest_curvature)};
   return parameters;
 }
 
@@ -115,7 +123,6 @@ QuadraticRegression read_regression(const Table& table) {
   const auto finite = [](const std::vector<double>& list) {
     return std::ranges::all_of(list, [](double x) { return std::isfinite(x); });
   };
-  if (!finite(problem.curvature)) throw data.error("curvature", "its eigenvalues must be finite");
   if (!finite(problem.jacobian)) throw initial.error("jacobian", "must be finite");
   return problem;
 }

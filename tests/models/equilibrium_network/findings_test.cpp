@@ -491,3 +491,12 @@ TEST_CASE("orthogonal weights of width 1 are a sign, which a few replicas may sh
   CHECK(until("1") == 0);
   CHECK_FALSE(until("2"));
 }
+
+TEST_CASE("an input power beyond the range of what is made of it is named") {
+  for (const char* power : {"1.7e308", "1.1e100"})
+    CHECK(models::testing::holds(
+        models::testing::error_of(std::string("model = 'equilibrium-training'\n[time]\nsteps = 2\n[network]\nscale = "
+                                              "0.5\n[optimizer]\nlearning_rate = 0.3\n[training]\ninput_power = ") +
+                                  power),
+        "x.toml: training.input_power: must be "));
+}

@@ -97,5 +97,9 @@ TEST_CASE("what contradicts itself, is missing, or has no solution is refused by
   CHECK(holds(complaint("curvature = [2, 2]", "residual = 1\nsharpness = 1\ncurvature_moment = 2"), "no freedom"));
   // J_1^2 + J_2^2 = 1 and 2 J_1^2 + J_2^2 = 3: J_1^2 = 2, J_2^2 = -1.
   CHECK(holds(complaint(two, "residual = 1\nsharpness = 1\ncurvature_moment = 3"), "its squares would be 2 and -1"));
-  CHECK(holds(complaint("curvature = [inf]", "residual = 1\njacobian = [1]"), "must be finite"));
+  // Curvatures whose squares would leave the range of numbers.
+  for (const char* large : {"curvature = [inf]", "curvature = [1.7e308]", "curvature = [-1e101]"})
+    CHECK(holds(complaint(large, "residual = 1\njacobian = [1]"), "data.curvature: "));
+  CHECK(holds(complaint("epsilon = 1.7e308", "residual = 1\nsharpness = 1\ninvariant = 0"), "data.epsilon: must be "));
+  CHECK(holds(complaint("curvature = [1, 2]", "residual = 1\njacobian = [1, inf]"), "must be finite"));
 }

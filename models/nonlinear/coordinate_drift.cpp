@@ -6,6 +6,7 @@
 #include <boost/math/special_functions/owens_t.hpp>
 #include <cmath>
 #include <span>
+#include <stdexcept>
 
 #include "models/nonlinear/criteria.hpp"
 #include "models/nonlinear/laws.hpp"
@@ -23,8 +24,10 @@ std::vector<ModeColumn> residual_table(const NonlinearProblem& p, Steps steps) {
   LawValues law = P > 0 ? laws.exact(P) : laws(P);  // as P falls to 0, where the theory starts there
   const bool endless = P == 0 && endless_drift_at_optimum(laws);
   if (P == 0) law.b *= step_at_optimum(p).share;
-  const std::vector<double> steady =
-      p.greedy || p.threshold_rule == "optimal" ? std::vector<double>{} : steady_states(p, modes, laws, steps);
+  const bool settles = !p.greedy && p.threshold_rule != "optimal";
+  const std::vector<double> steady = settles ? steady_states(p, modes, laws, steps) : std::vector<double>{};
+  if (settles && !endless && steady.empty())
+    throw std::domain_error("the steady state of an unstable method is undefined; `edgewise stability` says why");
   std::vector<double> settled(modes.kappa.size(), steady.empty() ? nan : 0);
   if (!steady.empty() && steady.front() > 0) settled = steady_parts(p, modes, laws.exact(steady.front()), steps);
   std::vector<ModeColumn> out = {

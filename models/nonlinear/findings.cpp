@@ -26,7 +26,7 @@ double early_advantage(const ingredients::Noise& noise, double P, double batch) 
 }
 
 /// Memories 1/(1 - beta) after which an average is stationary.
-constexpr double grown = 10;
+constexpr double grown_average = 10;
 
 /// The first recorded step after the start.
 double first_record(const NonlinearProblem& p) {
@@ -220,13 +220,13 @@ std::vector<std::string> nonlinear_warnings(const NonlinearProblem& p,
     const double share = p.method == Method::adam ? 0.1 : 0.01;
     if (p.ema > 0 && !p.greedy && cheap && 2 * p.learning_rate * drift * modes().largest() > share * (1 - p.ema))
       out.push_back("the exponential average is slow: its theory needs eta << 1 - its beta");
-    if (p.method == Method::sign_ema && static_cast<double>(p.time.steps) * (1 - p.ema) < grown)
+    if (p.method == Method::sign_ema && static_cast<double>(p.time.steps) * (1 - p.ema) < grown_average)
       out.push_back(fmt::format(
           "the exponential average is young: the theory charges the noise of averages over {:.3g} steps from "
           "the start, where they have it after some ten times that many",
           1 / (1 - p.ema)));
     if (p.method == Method::adam && !std::isfinite(effective_noise(p)->variance()) &&
-        first_record(p) * (1 - p.ema_square) < grown)
+        first_record(p) * (1 - p.ema_square) < grown_average)
       out.push_back(
           fmt::format("under noise of infinite variance n grows to what the theory takes it for, the largest square of "
                       "{:.3g} steps, "

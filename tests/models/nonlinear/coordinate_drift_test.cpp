@@ -192,3 +192,20 @@ TEST_CASE("the table of modes of a start without error holds what the theory tak
   CHECK(column(clip, "decay")[1] == Approx(0.1 * 0.5 * (2 * mu - 0.1 * 2 * (mu - h / s * tail) * 0.5)).epsilon(1e-7));
   CHECK(column(clip, "noise")[1] == Approx(0.01 * q * 0.5).epsilon(1e-7));
 }
+
+TEST_CASE("the table of modes of a method that never settles says so, where a limit is asked for") {
+  const auto table = [](const std::string& optimizer) {
+    return testing::prepare(
+               "model = 'residual-sgd'\n[spectrum]\nkind = 'isotropic'\ndimension = 4\n[noise]\n"
+               "variance = 0.25\n[time]\nsteps = 1\n[optimizer]\n" +
+               optimizer)
+        ->mode_table();
+  };
+  // eta (2 + 4)/2 < 1 is stable at B = 1: P settles at eta sigma^2 d/(2 - eta (d + 2)).
+  CHECK(column(table("kind = 'sgd'\nlearning_rate = 0.1"), "steady_excess_mse")[0] ==
+        Approx(0.1 * 0.25 * 4 / (2 - 0.1 * 6)).epsilon(1e-9));
+  for (const char* rate : {"0.34", "1e9"})
+    CHECK_THROWS_WITH_AS(table(std::string("kind = 'sgd'\nlearning_rate = ") + rate),
+                         "x.toml: the steady state of an unstable method is undefined; `edgewise stability` says why",
+                         settings::Error);
+}

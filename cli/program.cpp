@@ -321,6 +321,7 @@ class Program {
   }
 
   int run(std::vector<std::string> arguments, std::ostream& out, std::ostream& err) {
+    Context context{out, err};
     if (!arguments.empty() && arguments.front() == "analyze") arguments.front() = "stability";
     check_command(app_, arguments);
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
@@ -329,13 +330,13 @@ class Program {
     } catch (const CLI::CallForHelp&) {
       for (const CLI::App* command : app_.get_subcommands())
         if (command->count("--help") > 0) {
-          out << command->help("edgewise") << std::flush;
+          context.print(command->help("edgewise"));
           return done;
         }
-      out << app_.help() << std::flush;
+      context.print(app_.help());
       return done;
     } catch (const CLI::CallForVersion& e) {
-      out << e.what() << std::endl;
+      context.print(std::string(e.what()) + "\n");
       return done;
     } catch (const CLI::ParseError& e) {
       // Complain of an unknown option first: it is often why something else is missing.
@@ -346,7 +347,6 @@ class Program {
     const CLI::App* command = app_.get_subcommands().front();
     check_extras(app_, *command);
     check_values(*command);
-    Context context{out, err};
     context.outputs = line_.outputs;
     context.overrides = line_.overrides;
     context.threads =

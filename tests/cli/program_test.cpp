@@ -3,7 +3,9 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -27,6 +29,18 @@ TEST_CASE("help and version") {
     const auto own = run({command, "--help"});
     CHECK(own.status == 0);
     CHECK(own.out.find("--quiet") != std::string::npos);
+  }
+}
+
+TEST_CASE("help and version that cannot be written are an error") {
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"--help"}, {"--version"}, {"solve", "--help"}}) {
+    std::ofstream full("/dev/full");
+    std::ostringstream err;
+    CHECK(cli::run(words, full, err) == 2);
+    CHECK(
+        err.str() ==
+        "edgewise: standard output: cannot be written; is the disk full, or the size of files limited (ulimit -f)?\n");
   }
 }
 

@@ -63,3 +63,15 @@ TEST_CASE("the predictor is k(x)'(K + ridge I)^-1 y, whatever is asked before") 
   CHECK(ridge_errors(copies, 2, 0).excess < 1e-10);
   for (std::size_t j = 0; j < n; ++j) CHECK(data.gram(j, j) == Approx(2).epsilon(1e-12));
 }
+
+TEST_CASE("a ridge that leaves nothing to be learned: the labels remain, at once and at any size") {
+  // (K + r)^-1 y = y/r: f(x) = k(x)'y/r, r/(K + r) y = y.
+  RidgeData data{Matrix(3, 3, 0.5), Matrix(3, 2, 0.5), {1, -2, 3}, {0.5, 4}};
+  for (std::size_t i = 0; i < 3; ++i) data.gram(i, i) = 1;
+  for (const double ridge : {1e140, 1e155, 1e300, 1e307, 1.7e308}) {
+    CAPTURE(ridge);
+    const RidgeErrors errors = ridge_errors(data, 3, ridge);
+    CHECK(errors.excess == Approx((0.25 + 16) / 2).epsilon(1e-15));
+    CHECK(errors.train == Approx(14.0 / 3).epsilon(1e-14));
+  }
+}

@@ -31,11 +31,14 @@ Spectrum random_features(std::size_t data_dimension, std::size_t features, doubl
   using linear_algebra::Transposed;
   const std::size_t v = data_dimension, d = features;
   Matrix features_of_data(v, d, weights), target(v, 1);
+  std::vector<double> scale(v);
   for (std::size_t j = 0; j < v; ++j) {
-    const double index = static_cast<double>(j + 1), scale = std::pow(index, -alpha);
-    for (std::size_t k = 0; k < d; ++k) features_of_data(j, k) *= scale;
+    const auto index = static_cast<double>(j + 1);
+    scale[j] = std::pow(index, -alpha);
     target(j, 0) = std::pow(index, -alpha - beta);
   }
+  for (std::size_t k = 0; k < d; ++k)
+    for (std::size_t j = 0; j < v; ++j) features_of_data(j, k) *= scale[j];
   const auto svd = linear_algebra::thin_svd(features_of_data, linear_algebra::SingularVectors::left);
   const Matrix coordinates = linear_algebra::product(svd.u, target, Transposed::yes);
 

@@ -12,6 +12,7 @@
 #include "linear_algebra/lu.hpp"
 #include "models/framework/divergence.hpp"
 #include "models/framework/simulation_of.hpp"
+#include "models/ingredients/memory.hpp"
 #include "numerics/constants.hpp"
 #include "numerics/sums.hpp"
 #include "random/random.hpp"
@@ -308,6 +309,10 @@ void require_drawable(const EquilibriumProblem& problem) {
 std::unique_ptr<Simulation> simulate_equilibria(std::shared_ptr<const EquilibriumProblem> problem) {
   require_drawable(*problem);
   const auto n = static_cast<double>(problem->width);
+  // W of a replica and, beside it, the matrix of its fixed point with what it is factored in.
+  if (const auto said = ingredients::too_much_memory(sizeof(double) * 3 * n * n))
+    throw std::invalid_argument(
+        fmt::format("network.width: {} x {} matrices of one replica need {}", problem->width, problem->width, *said));
   return simulation_of({equilibrium_observables(*problem),
                         fmt::format("W and h drawn, n = {:.0f}; plain iteration, and the fixed point{}", n,
                                     problem->phi.linear() ? " directly" : ""),

@@ -11,9 +11,11 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
+#include <new>
 #include <optional>
 
 #include "models/framework/absent.hpp"
+#include "models/framework/checked_problem.hpp"
 #include "settings/counted.hpp"
 #include "validation/monte_carlo/statistics.hpp"
 
@@ -321,7 +323,11 @@ Sample run(const models::Simulation& simulation, const models::Experiment& exper
   tbb::task_arena arena(options.threads == 0 ? static_cast<int>(tbb::task_arena::automatic)
                                              : static_cast<int>(options.threads));
   Engine engine(simulation, experiment, options, sample);
-  in_parallel(arena, engine.groups(), [&](std::size_t group) { engine.run_group(group); });
+  try {
+    in_parallel(arena, engine.groups(), [&](std::size_t group) { engine.run_group(group); });
+  } catch (const std::bad_alloc&) {
+    throw experiment.table.error("", models::out_of_memory(experiment.table));
+  }
   engine.keep_finished();
   cut_at_divergence(sample);
   if (sample.replicas > 0 && sample.steps.empty())

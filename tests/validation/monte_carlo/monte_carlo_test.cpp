@@ -9,6 +9,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -240,6 +241,16 @@ TEST_CASE("a run that would not fit in memory is refused before it starts") {
 
 TEST_CASE("an error inside a replica comes out" * doctest::test_suite("threads")) {
   CHECK_THROWS_WITH(run(Counting(false, nullptr, true), experiment({0, 1}, 10), {.threads = 2}), "replica 3 failed");
+}
+
+TEST_CASE("a replica that memory does not hold is an error that names the file") {
+  class Large final : public Counting {
+   public:
+    Large() : Counting(false) {}
+    std::unique_ptr<models::Replica> replica(std::uint64_t, std::uint64_t) const override { throw std::bad_alloc(); }
+  };
+  CHECK_THROWS_WITH_AS(run(Large(), experiment({0, 1}, 2), {.threads = 1}),
+                       doctest::Contains("isotropic.toml: needs more memory than there is"), settings::Error);
 }
 
 TEST_CASE("heavy tails are named") {

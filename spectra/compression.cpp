@@ -7,6 +7,7 @@
 #include <cfloat>
 #include <cmath>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <utility>
 #include <vector>
@@ -16,7 +17,7 @@
 namespace edgewise::spectra {
 
 double CompressionError::worst() const {
-  return std::max({bias, kernel, sums});
+  return std::max({bias, kernel, sums, rate});
 }
 
 namespace {
@@ -24,11 +25,18 @@ namespace {
 // Largest number of Gauss nodes per bin; more would only serve bins too wide for the function's own scale.
 constexpr std::size_t most_nodes_per_bin = 14;
 constexpr std::size_t kept_exactly = 8;
-constexpr double points_per_decade = 6;
+// The errors turn from one sign to the other with the logarithm of the time; between so many points a decade they exceed
+// the largest on the grid by less than `between_times`.
+constexpr double points_per_decade = 12;
+constexpr double between_times = 1.1;
 // The functionals are compared until the slowest mode has fallen by e to this power, nearly all that doubles hold.
 constexpr double longest_decay = 600;
 // The kernel norm is kept up to this share of the learning rate at which its largest term diverges.
 constexpr double nearest_to_threshold = 0.99;
+// What the sums of two spectra may differ by for rounding alone.
+constexpr double rounding_of_sums = 1e-14;
+
+constexpr std::size_t trace_among_sums = 1;
 
 /// The functionals F, H and the sums of a spectrum, at the times of a grid.
 struct Functionals {
@@ -90,8 +98,9 @@ class Reference {
   }
   CompressionError compare(const Spectrum& nodes) const {
     const Functionals f = functionals(nodes, bias_times_, times_);
+    const double trace = std::abs(f.sums[trace_among_sums] / values_.sums[trace_among_sums] - 1);
     return {largest_difference(f.bias, values_.bias), largest_difference(f.kernel, values_.kernel),
-            largest_difference(f.sums, values_.sums)};
+            largest_difference(f.sums, values_.sums), longest_decay * std::max(trace - rounding_of_sums, 0.0)};
   }
 
  private:
@@ -127,25 +136,93 @@ double graded(double width, double above) {
   return std::min(width, width / (1 + width) * (above + nearest));
 }
 
+/// A power law, to be cut into bins of indices.
+struct Law {
+  double dimension, alpha, beta;
+  /// Width of a bin in log j in which `most_nodes_per_bin` nodes leave rounding alone.
+  double fine_width() const { return std::min(0.5, 1 / alpha); }
+};
+
+/// The end of the bin in indices that begins at `first`, `width` wide in log j, before `end` at the latest.
+double bin_end(double first, double width, double end) {
+  return std::min(std::max(std::floor(first * std::exp(width)), first + 1), end);
+}
+
+/// Indices first..next-1 by q nodes, or, where there are no more, as they are.
+void add_indices(Spectrum& s, const Law& law, double first, double next, std::size_t q) {
+  const auto add = [&](double j, double n) {
+    append(s, std::pow(j, -2 * law.alpha), n, n * std::pow(j, -2 * law.beta));
+  };
+  const double count = next - first;
+  if (count <= static_cast<double>(q)) {
+    for (double j = first; j < next; ++j) add(j, 1);
+    return;
+  }
+  const Rule rule = gauss_of_equal_points(count, q);
+  const double middle = first + (count - 1) / 2;
+  for (std::size_t k = 0; k < q; ++k)
+    add(middle + rule.values[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));
+}
+
+/// Changes `weight` of the nodes x, in [0, 1], by the shares of the least sum of squares for which sum weight x^k is that
+/// of the finer rule, k < 3. Left as it is where a weight would change much.
+void keep_moments(std::span<const double> x, std::span<double> weight, std::span<const double> fine_x,
+                  std::span<const double> fine_weight) {
+  // weight_i change_i is weight_i^2 times a polynomial: by those orthonormal with respect to weight^2, by Stieltjes'
+  // recurrence, on both rules at once.
+  const auto size = static_cast<Eigen::Index>(x.size()), fine_size = static_cast<Eigen::Index>(fine_x.size());
+  using Array = Eigen::ArrayXd;
+  Array nodes(size + fine_size), w = Eigen::Map<const Array>(weight.data(), size),
+                                 fine_w = Eigen::Map<const Array>(fine_weight.data(), fine_size);
+  nodes << Eigen::Map<const Array>(x.data(), size), Eigen::Map<const Array>(fine_x.data(), fine_size);
+  const double unit = w.matrix().norm();
+  if (!(unit > 0)) return;
+  w /= unit;
+  fine_w /= unit;
+  const Array square = w.square();
+  // Weight on nearly one node alone leaves no room for the others.
+  constexpr double least_norm = 1e-6, most_change = 0.5;
+  Array before = Array::Zero(nodes.size()), p = Array::Ones(nodes.size()), change = Array::Zero(size);
+  double norm = 0;
+  for (int k = 0; k < 3; ++k) {
+    change += ((fine_w * p.tail(fine_size)).sum() - (w * p.head(size)).sum()) * (w * p.head(size));
+    const double mean = (square * nodes.head(size) * p.head(size).square()).sum();
+    Array next = (nodes - mean) * p - norm * before;
+    norm = std::sqrt((square * next.head(size).square()).sum());
+    if (!(norm > least_norm)) break;
+    before = std::exchange(p, next / norm);
+  }
+  if (!(change.abs().maxCoeff() < most_change)) return;
+  Eigen::Map<Array>(weight.data(), size) *= 1 + change;
+}
+
+/// Makes d, tr K and tr K^2 of the nodes from `begin` on those of the indices first..next-1.
+/// A learning rate gamma/tr K has the error of tr K, which the bias at late times multiplies by its e-folds.
+void keep_traces(Spectrum& s, std::size_t begin, const Law& law, double first, double next) {
+  Spectrum fine;
+  for (double from = first; from < next;) {
+    const double to = bin_end(from, law.fine_width(), next);
+    add_indices(fine, law, from, to, most_nodes_per_bin);
+    from = to;
+  }
+  const double unit = fine.eigenvalue[0];
+  std::vector<double> x(s.eigenvalue.begin() + static_cast<std::ptrdiff_t>(begin), s.eigenvalue.end());
+  for (double& value : x) value /= unit;
+  for (double& value : fine.eigenvalue) value /= unit;
+  keep_moments(x, std::span(s.multiplicity).subspan(begin), fine.eigenvalue, fine.multiplicity);
+}
+
 /// The power law cut into bins of `width` in log j; bins of at most q indices are kept as they are.
-Spectrum power_law_rule(double dimension, double alpha, double beta, double width, std::size_t q) {
+Spectrum power_law_rule(const Law& law, double width, std::size_t q) {
   Spectrum s;
-  const auto add = [&](double j, double n) { append(s, std::pow(j, -2 * alpha), n, n * std::pow(j, -2 * beta)); };
-  double first = 1;
-  while (first <= dimension) {
-    const double in_j = graded(2 * alpha * width, 2 * alpha * std::log((dimension + 1) / first)) / (2 * alpha);
-    double next = std::min(std::max(std::floor(first * std::exp(in_j)), first + 1), dimension + 1);
+  const double end = law.dimension + 1, in_lambda = 2 * law.alpha;
+  for (double first = 1; first < end;) {
+    double next = bin_end(first, graded(in_lambda * width, in_lambda * std::log(end / first)) / in_lambda, end);
     // A short remainder joins the last bin: a bin of its own would cost q nodes for nothing.
-    if (dimension + 1 - next < 0.1 * (next - first)) next = dimension + 1;
-    const double count = next - first;
-    if (count <= static_cast<double>(q)) {
-      for (double j = first; j < next; ++j) add(j, 1);
-    } else {
-      const Rule rule = gauss_of_equal_points(count, q);
-      const double middle = first + (count - 1) / 2;
-      for (std::size_t k = 0; k < q; ++k)
-        add(middle + rule.values[k] * count / 2, count * rule.vectors(0, k) * rule.vectors(0, k));
-    }
+    if (end - next < 0.1 * (next - first)) next = end;
+    const std::size_t begin = s.modes();
+    add_indices(s, law, first, next, q);
+    if (next - first > static_cast<double>(q)) keep_traces(s, begin, law, first, next);
     first = next;
   }
   return s;
@@ -262,7 +339,7 @@ std::optional<Compressed> search(const Reference& reference, double tolerance, d
     Spectrum nodes = make_rule(width);
     if (nodes.modes() >= limit) return std::nullopt;
     const CompressionError error = reference.compare(nodes);
-    if (error.worst() <= tolerance) {
+    if (between_times * error.worst() <= tolerance) {
       best = Compressed{std::move(nodes), error};
       good = width;
     } else {
@@ -274,7 +351,7 @@ std::optional<Compressed> search(const Reference& reference, double tolerance, d
     width = std::sqrt(good * bad);
     Spectrum nodes = make_rule(width);
     const CompressionError error = reference.compare(nodes);
-    if (error.worst() <= tolerance) {
+    if (between_times * error.worst() <= tolerance) {
       good = width;
       if (nodes.modes() < best->spectrum.modes()) best = Compressed{std::move(nodes), error};
     } else {
@@ -310,7 +387,7 @@ Compressed compress(const Spectrum& spectrum, double tolerance) {
   s.unexplained_variance = whole.unexplained_variance;
   s.compressed = true;
   s.provenance = fmt::format("{}; {} eigenvalues compressed to {} nodes, relative error {:.1e}", whole.provenance,
-                             whole.modes(), s.modes(), found->error.worst());
+                             whole.modes(), s.modes(), between_times * found->error.worst());
   return std::move(*found);
 }
 
@@ -319,8 +396,9 @@ Compressed power_law_nodes(double dimension, double alpha, double beta, double t
   if (!(dimension >= 1 && dimension <= 1e15 && dimension == std::floor(dimension)))
     throw std::invalid_argument(fmt::format("dimension must be a whole number from 1 to 1e15, got {}", dimension));
   if (!(alpha > 0)) throw std::invalid_argument(fmt::format("alpha must be > 0, got {}", alpha));
-  const auto rule = [&](double width, std::size_t q) { return power_law_rule(dimension, alpha, beta, width, q); };
-  const double fine_width = std::min(0.5, 1 / alpha);
+  const Law law{dimension, alpha, beta};
+  const auto rule = [&](double width, std::size_t q) { return power_law_rule(law, width, q); };
+  const double fine_width = law.fine_width();
   const Spectrum fine = rule(fine_width, most_nodes_per_bin);
   const std::size_t q = nodes_per_bin(tolerance);
   auto found = search(Reference(fine), tolerance, 3 / std::max(alpha, 0.5), fine.modes(),
@@ -333,7 +411,8 @@ Compressed power_law_nodes(double dimension, double alpha, double beta, double t
   s.compressed = static_cast<double>(s.modes()) < dimension;
   s.provenance = fmt::format("power law j^(-2 alpha), alpha = {}, beta = {}, d = {}", alpha, beta, dimension);
   if (s.compressed)
-    s.provenance += fmt::format("; compressed to {} nodes, relative error {:.1e}", s.modes(), result.error.worst());
+    s.provenance +=
+        fmt::format("; compressed to {} nodes, relative error {:.1e}", s.modes(), between_times * result.error.worst());
   return result;
 }
 

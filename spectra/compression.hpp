@@ -8,7 +8,7 @@
 /// which alone are left when F and H have fallen by hundreds of decades, and each bin is replaced by the nodes and weights of the
 /// Gauss rule of its own discrete measure (docs/theory/least-squares-sgd.md, section 7b, with the Gauss rule of the sum
 /// itself in place of that of an integral: there is no end-point error, weights are positive and the sums are kept
-/// exactly).
+/// exactly; of a power law's nodes they are made so, for a learning rate gamma/tr K has the error of tr K).
 #include <cstddef>
 
 #include "spectra/spectrum.hpp"
@@ -22,6 +22,8 @@ struct CompressionError {
   /// of d, tr K, tr K^2, |theta*|^2, theta*'K theta* and of the kernel norm sum n lambda / (1 - x lambda / lambda_max)
   /// at x = 0.5, 0.9 and 0.99
   double sums = 0;
+  /// of F and H at a learning rate gamma/tr K, the last e^-600 included: 600 times the error of tr K beyond rounding
+  double rate = 0;
   double worst() const;
 };
 
@@ -31,10 +33,11 @@ struct Compressed {
   CompressionError error;
 };
 
-/// Compares two spectra on a logarithmic grid of times (six per decade, step 0 included).
+/// Compares two spectra on a logarithmic grid of times (twelve per decade, 0 included).
 CompressionError compression_error(const Spectrum& nodes, const Spectrum& reference);
 
-/// Replaces the modes of `spectrum` by fewer nodes whose measured `CompressionError::worst()` is at most `tolerance`.
+/// Replaces the modes of `spectrum` by fewer nodes whose errors are at most `tolerance` at all times: the measured
+/// `CompressionError::worst()` on its grid is 1.1 times smaller.
 ///
 /// The eight largest eigenvalues are kept as they are, zero eigenvalues become one mode. A spectrum that cannot be
 /// shortened within the tolerance is returned unchanged but for equal eigenvalues being merged (error 0,

@@ -16,9 +16,11 @@ std::span<const Kind> kinds() {
         autoregressive_kind(), random_features_kind(), list_kind(),      file_kind(),   dataset_kind()};
     for (Kind& kind : list)
       kind.description.parameters.push_back(
-          settings::number("compress",
-                           "replace the eigenvalues by few weighted nodes, with at most this relative error of the "
-                           "bias, the kernel and the sums over the whole horizon; theory only, not for simulation")
+          settings::number(
+              "compress",
+              "replace the eigenvalues by few weighted nodes, with at most this relative error of the "
+              "bias, the kernel and the sums, at any time until the slowest mode has fallen by exp(-600), at "
+              "a given learning_rate or gamma; theory only, not for simulation")
               .above(0)
               .below(1)
               .computed(kind.description.name == "power-law"

@@ -3,8 +3,12 @@
 #include <doctest/doctest.h>
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <boost/math/special_functions/digamma.hpp>
+#include <boost/math/special_functions/trigamma.hpp>
 #include <boost/math/special_functions/zeta.hpp>
 #include <cmath>
+#include <numbers>
 #include <numeric>
 #include <stdexcept>
 
@@ -104,7 +108,7 @@ TEST_CASE("power-law nodes meet the asked tolerance against direct sums at d = 1
       CHECK(c.spectrum.compressed);
       CHECK(c.error.worst() <= tolerance);
       // The grid of this test lies between the points of the grid on which the rule was chosen.
-      CHECK(direct_error(c.spectrum, direct) <= 1.05 * tolerance);
+      CHECK(direct_error(c.spectrum, direct) <= tolerance);
       CHECK(c.spectrum.dimension() == Approx(1e6).epsilon(1e-12));
       CHECK(c.spectrum.trace() == Approx(whole.trace()).epsilon(tolerance));
       CHECK(c.spectrum.trace_of_square() == Approx(whole.trace_of_square()).epsilon(tolerance));
@@ -189,7 +193,7 @@ TEST_CASE("a list of eigenvalues is compressed within the tolerance") {
       CAPTURE(tolerance);
       const Compressed c = compress(whole, tolerance);
       CHECK(c.error.worst() <= tolerance);
-      CHECK(direct_error(c.spectrum, direct) <= 1.05 * tolerance);
+      CHECK(direct_error(c.spectrum, direct) <= tolerance);
       CHECK(c.spectrum.unexplained_variance == whole.unexplained_variance);
       if (tolerance >= 1e-6) {
         CHECK(c.spectrum.compressed);
@@ -338,8 +342,8 @@ TEST_CASE("the stated error holds however far the bias has fallen") {
         for (std::size_t k = 0; k < tau.size(); ++k) {
           CAPTURE(alpha);
           CAPTURE(tau[k] * whole.smallest_positive());
-          CHECK(std::abs(c.bias[k] / exact.bias[k] - 1) < 2 * tolerance);
-          CHECK(std::abs(c.kernel[k] / exact.kernel[k] - 1) < 2 * tolerance);
+          CHECK(std::abs(c.bias[k] / exact.bias[k] - 1) <= tolerance);
+          CHECK(std::abs(c.kernel[k] / exact.kernel[k] - 1) <= tolerance);
         }
       }
     }
@@ -395,22 +399,88 @@ TEST_CASE("the eight largest eigenvalues are kept, whatever becomes of the other
   }
 }
 
-TEST_CASE("nodes of a power law keep sums of powers of the index, at any dimension") {
-  // The Gauss rule of equal points in every bin: n, sum j, sum j^2 are those of 1..d to rounding.
-  for (const double d : {1e3, 1e6, 1e9}) {
-    CAPTURE(d);
-    const Spectrum s = power_law_nodes(d, 0.5, -1, 1e-6).spectrum;
-    double sum = 0, squares = 0, power = 0;
-    for (std::size_t a = 0; a < s.modes(); ++a) {
-      const double j = 1 / s.eigenvalue[a];  // alpha = 1/2
-      sum += s.multiplicity[a] * j;
-      squares += s.multiplicity[a] * j * j;
-      power += s.target_power[a];  // beta = -1: theta*_j^2 = j^2
+TEST_CASE("nodes of a power law keep d, tr K and tr K^2, at any dimension and tolerance") {
+  for (const double tolerance : {1e-2, 1e-4, 1e-6, 1e-8})
+    for (const double d : {1e3, 1e6, 1e9}) {
+      CAPTURE(tolerance);
+      CAPTURE(d);
+      const Spectrum s = power_law_nodes(d, 0.5, -1, tolerance).spectrum;
+      REQUIRE(s.compressed);
+      // alpha = 1/2: the harmonic numbers of order 1 and 2.
+      CHECK(s.dimension() == Approx(d).epsilon(1e-13));
+      CHECK(s.trace() == Approx(boost::math::digamma(d + 1) + std::numbers::egamma).epsilon(2e-14));
+      CHECK(s.trace_of_square() == Approx(boost::math::zeta(2.0) - boost::math::trigamma(d + 1)).epsilon(1e-13));
+      // beta = -1: the Gauss rule of equal points keeps sum theta*_j^2 = sum j^2.
+      CHECK(std::accumulate(s.target_power.begin(), s.target_power.end(), 0.0) ==
+            Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
     }
-    CHECK(s.dimension() == Approx(d).epsilon(1e-13));
-    CHECK(sum == Approx(d * (d + 1) / 2).epsilon(1e-12));
-    CHECK(squares == Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
-    CHECK(power == Approx(d * (d + 1) * (2 * d + 1) / 6).epsilon(1e-12));
+}
+
+TEST_CASE("full-batch descent at a rate gamma/tr K: the bias of every eigenvalue, down to e^-600") {
+  // P(t) = sum lambda rho (1 - eta lambda)^(2t), the error of eta = gamma/tr K included: at late times it counts 2 eta t
+  // lambda times.
+  const auto log_bias = [](const Spectrum& s, double gamma, double t) {
+    const double eta = gamma / s.trace();
+    std::vector<double> exponent;
+    for (std::size_t a = 0; a < s.modes(); ++a) {
+      const double x = eta * s.eigenvalue[a], factor = x < 0.5 ? std::log1p(-x) : std::log(std::abs(1 - x));
+      exponent.push_back(std::log(s.eigenvalue[a] * s.target_power[a]) + 2 * t * factor);
+    }
+    const double most = *std::max_element(exponent.begin(), exponent.end());
+    double sum = 0;
+    for (const double e : exponent) sum += std::exp(e - most);
+    return most + std::log(sum);
+  };
+  struct Case {
+    std::size_t d;
+    double alpha, beta;
+  };
+  for (const Case& c : {Case{3000, 0.5, -1}, {300, 0.15, 3}, {3000, 2, -2}, {20000, 0.9, 0.3}}) {
+    CAPTURE(c.alpha);
+    const Spectrum whole = power_law(c.d, c.alpha, c.beta);
+    for (const double tolerance : {1e-4, 1e-6, 1e-8}) {
+      CAPTURE(tolerance);
+      const Spectrum of_law = power_law_nodes(static_cast<double>(c.d), c.alpha, c.beta, tolerance).spectrum;
+      const Spectrum of_modes = compress(whole, tolerance).spectrum;
+      for (const double gamma : {0.1, 1.9}) {
+        // 2 eta t lambda_d from 1e-4 to 590, off the grid on which the nodes were chosen.
+        const double unit = whole.trace() / gamma / whole.smallest_positive() / 2;
+        double worst_of_law = 0, worst_of_modes = 0;
+        for (double e = 1e-4; e < 590; e *= 1.37) {
+          const double t = std::round(e * unit), exact = log_bias(whole, gamma, t);
+          worst_of_law = std::max(worst_of_law, std::abs(std::expm1(log_bias(of_law, gamma, t) - exact)));
+          worst_of_modes = std::max(worst_of_modes, std::abs(std::expm1(log_bias(of_modes, gamma, t) - exact)));
+        }
+        CHECK(worst_of_law <= tolerance);
+        CHECK(worst_of_modes <= tolerance);
+      }
+    }
+  }
+}
+
+TEST_CASE("errors of a compression: that of tr K counts for the last of the e-folds of a rate gamma/tr K") {
+  Spectrum whole = flat_target({4, 1}), heavier = whole;
+  heavier.multiplicity[1] = 1 + 1e-6;
+  CHECK(compression_error(heavier, whole).rate == Approx(600 * 1e-6 / 5).epsilon(1e-6));
+  CHECK(compression_error(heavier, whole).worst() == compression_error(heavier, whole).rate);
+  heavier.multiplicity[1] = std::nextafter(1.0, 2.0);  // rounding
+  CHECK(compression_error(heavier, whole).rate == 0);
+}
+
+TEST_CASE("F and H are within the tolerance between the times at which they were compared") {
+  for (const auto& exponents : {std::pair(0.5, 0.5), std::pair(2.0, -2.0), std::pair(1.0, -0.25)}) {
+    const double alpha = exponents.first, beta = exponents.second;
+    CAPTURE(alpha);
+    const Spectrum whole = power_law(2000, alpha, beta);
+    const double first = std::log(0.1 / whole.largest()), last = std::log(600 / whole.smallest_positive());
+    std::vector<double> tau;
+    for (double x = first; x < last; x += 0.021) tau.push_back(std::exp(x));
+    const Curves exact = curves(whole, tau);
+    for (const double tolerance : {1e-3, 1e-6, 1e-9}) {
+      CAPTURE(tolerance);
+      CHECK(direct_error(power_law_nodes(2000, alpha, beta, tolerance).spectrum, exact) <= tolerance);
+      CHECK(direct_error(compress(whole, tolerance).spectrum, exact) <= tolerance);
+    }
   }
 }
 

@@ -177,10 +177,11 @@ Settled settle(const Map& map, std::span<const double> x0, const SettleOptions& 
   }
 }
 
-double lyapunov_exponent(const Map& map, std::span<const double> x0, std::span<const double> v0, std::uint64_t steps) {
+double lyapunov_exponent(const Map& map, std::span<const double> x0, std::span<const double> v0, std::uint64_t steps,
+                         std::uint64_t uncounted) {
   check(map, x0);
   if (!map.tangent) throw std::invalid_argument("a Lyapunov exponent needs the map's tangent");
-  if (v0.size() != map.size || steps == 0 || !(length(v0) > 0))
+  if (v0.size() != map.size || steps <= uncounted || !(length(v0) > 0))
     throw std::invalid_argument("a Lyapunov exponent needs steps and a direction that fits the map");
   State x(x0.begin(), x0.end()), next(map.size), v(v0.begin(), v0.end()), moved(map.size);
   double sum = 0;
@@ -192,11 +193,11 @@ double lyapunov_exponent(const Map& map, std::span<const double> x0, std::span<c
     const double growth = length(moved);
     if (growth == 0) return -std::numeric_limits<double>::infinity();
     if (!std::isfinite(growth) || !std::isfinite(largest(next))) return std::numeric_limits<double>::quiet_NaN();
-    sum += std::log(growth);
+    if (k >= uncounted) sum += std::log(growth);
     x.swap(next);
     v.swap(moved);
   }
-  return sum / static_cast<double>(steps);
+  return sum / static_cast<double>(steps - uncounted);
 }
 
 }  // namespace edgewise::solvers

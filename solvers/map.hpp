@@ -82,9 +82,11 @@ struct Settled {
 /// Iterates from x0 until the orbit's fate is known. Cycles are looked for after 1000, 2000, 4000, ... steps.
 Settled settle(const Map& map, std::span<const double> x0, const SettleOptions& options);
 
-/// Lyapunov exponent along the orbit from x0 for a perturbation in the direction v0: the mean over `steps` steps of
-/// log(|v_{k+1}| / |v_k|), v_{k+1} = Df(x_k) v_k. -infinity when v vanishes, NaN when the orbit is not finite.
-/// \throws std::invalid_argument when the map has no tangent.
-double lyapunov_exponent(const Map& map, std::span<const double> x0, std::span<const double> v0, std::uint64_t steps);
+/// Lyapunov exponent along the orbit from x0 for a perturbation in the direction v0: the mean over the steps k from
+/// `uncounted` to `steps` of log(|v_{k+1}| / |v_k|), v_{k+1} = Df(x_k) v_k. -infinity when v vanishes, NaN when the orbit is
+/// not finite.
+/// \throws std::invalid_argument when the map has no tangent, or no step counts.
+double lyapunov_exponent(const Map& map, std::span<const double> x0, std::span<const double> v0, std::uint64_t steps,
+                         std::uint64_t uncounted = 0);
 
 }  // namespace edgewise::solvers

@@ -13,7 +13,8 @@ namespace edgewise::models::quadratic_map {
 namespace {
 
 constexpr std::uint64_t tail_steps = 512;
-constexpr std::uint64_t lyapunov_steps = 20000;
+/// Of the perturbation behind `lyapunov_exponent`, the first half of which turn it to where it grows fastest.
+constexpr std::uint64_t least_lyapunov_steps = 2000, most_lyapunov_steps = 20000;
 /// A residual that turns to and fro by this share of where it started, so often in the tail, oscillates
 /// (docs/theory/quadratic-regression.md, section 4: a loss above 1e-3 L_0).
 constexpr double oscillating = 0.03;
@@ -152,7 +153,6 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
   out.period = settled.period;
   out.residual = settled.state[0] / unit;
   out.sharpness = curvature_moment(problem, settled.state, 0);
-  const std::uint64_t followed = std::min(lyapunov_steps, std::max<std::uint64_t>(1, settled.steps));
   if (settled.fate == solvers::Fate::diverged) {
     out.fate = Fate::diverged;
     out.residual_low = out.residual_high = out.lyapunov_exponent = std::numeric_limits<double>::quiet_NaN();
@@ -160,11 +160,16 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
   }
   out.residual_low = out.residual_high = out.residual;
   // Lengths of perturbations mix z and J, in a unit that has to be that of the problem to its last digit.
-  const QuadraticRegression exact = in_units(given, exact_unit_of(given));
-  const std::vector<double> direction = parameter_direction(exact, exact.start());
+  const double exact_unit = exact_unit_of(given);
+  const QuadraticRegression exact = in_units(given, exact_unit);
+  std::vector<double> state = settled.state;
+  state[0] *= exact_unit / unit;
+  const std::uint64_t followed = std::clamp(settled.steps, least_lyapunov_steps, most_lyapunov_steps);
   // Where J and Q are 0 no parameter matters.
+  const std::vector<double> direction = parameter_direction(exact, state);
   if (std::ranges::any_of(direction, [](double v) { return v != 0; }))
-    out.lyapunov_exponent = solvers::lyapunov_exponent(within_invariant(exact), exact.start(), direction, followed);
+    out.lyapunov_exponent =
+        solvers::lyapunov_exponent(within_invariant(exact), state, direction, followed, followed / 2);
   if (settled.fate == solvers::Fate::fixed_point) {
     const bool zero = rest.kind() == Rest::Kind::zero;
     out.fate = !zero ? Fate::stationary : out.edge && problem.residual != 0 ? Fate::after_edge : Fate::converged;

@@ -23,8 +23,10 @@ struct Outcome {
   double sharpness = 0;     ///< T(0) at the end, its mean over the tail where it oscillates
   double residual_low = 0;  ///< over the tail, the last 512 steps, that follow the judgement
   double residual_high = 0;
-  double lyapunov_exponent = 0;  ///< of a perturbation of the parameters, over up to 20000 steps from the start
-  double invariant_drift = 0;    ///< largest |E_k - E_0| met; NaN where E is not defined
+  /// of a perturbation of the parameters where the orbit has come to, without the way there: the mean over the second half
+  /// of 2000 to 20000 steps, as many as were made, that follow the judgement
+  double lyapunov_exponent = 0;
+  double invariant_drift = 0;  ///< largest |E_k - E_0| met; NaN where E is not defined
 };
 
 /// The edge of the rule: T* of SAM, 2 otherwise.

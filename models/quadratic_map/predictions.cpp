@@ -23,12 +23,14 @@ std::optional<CanonicalPair> canonical_pair(const QuadraticRegression& problem) 
   CanonicalPair pair;
   pair.scale = omega[first];
   pair.residual = pair.scale * problem.residual;
-  pair.u = problem.jacobian[first] * problem.jacobian[first];
+  pair.J1 = problem.jacobian[first];
+  pair.u = pair.J1 * pair.J1;
   if (omega.size() == 2 && !other_alone) {
     pair.epsilon = -omega[1 - first] / omega[first];
     if (pair.epsilon < 0) return std::nullopt;
     if (pair.epsilon == 0) pair.epsilon = 0;  // not -0
-    pair.w = problem.jacobian[1 - first] * problem.jacobian[1 - first];
+    pair.J2 = problem.jacobian[1 - first];
+    pair.w = pair.J2 * pair.J2;
   }
   const double W = pair.epsilon > 0 ? pair.w / pair.epsilon : 0;
   pair.invariant = pair.residual - 0.5 * (pair.u - W);
@@ -39,39 +41,55 @@ FlowEnd flow_end(const QuadraticRegression& problem) {
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const double start = problem.residual;
   const auto power = [&](std::size_t i) { return problem.jacobian[i] * problem.jacobian[i]; };
+  // J_i(s): in two steps, since J_i may be so small that it grows by more than an exponential holds.
+  const auto jacobian = [&](std::size_t i, double s) {
+    if (problem.jacobian[i] == 0) return 0.0;
+    const double half = std::exp(-0.5 * problem.curvature[i] * s);
+    return problem.jacobian[i] * half * half;
+  };
+  // asinh(z(s)/|z_0|), the root of z(s) on a scale on which its exponentials are straight.
   const auto z = [&](double s) {
     double out = start;
     for (std::size_t i = 0; i < problem.parameters(); ++i) {
       const double omega = problem.curvature[i];
-      if (power(i) == 0) continue;
-      out += omega == 0 ? -power(i) * s : power(i) * std::expm1(-2 * omega * s) / (2 * omega);
+      if (problem.jacobian[i] == 0) continue;
+      if (omega == 0)
+        out -= problem.jacobian[i] * (problem.jacobian[i] * s);
+      else if (const double exponent = -2 * omega * s; exponent < 1)
+        out += power(i) * std::expm1(exponent) / (2 * omega);
+      else
+        out += (std::pow(jacobian(i, s), 2) - power(i)) / (2 * omega);
     }
-    return std::clamp(out, -1e300, 1e300);  // an exponential may overflow beyond the root
+    // An exponential may overflow beyond the root.
+    return std::asinh(std::clamp(out / std::abs(start), -1e300, 1e300));
   };
   // z(s) as s goes to the infinity of z_0's sign: finite when J falls there along every curvature.
   double sharpness = 0, steepest = 0, limit = start;
+  bool moves = false;
   for (std::size_t i = 0; i < problem.parameters(); ++i) {
     const double omega = problem.curvature[i];
     sharpness += power(i);
-    if (power(i) > 0) steepest = std::max(steepest, std::abs(omega));
-    if (power(i) > 0 && start != 0)
+    if (problem.jacobian[i] == 0) continue;
+    moves = true;
+    steepest = std::max(steepest, std::abs(omega));
+    if (start != 0)
       limit -= omega != 0 && std::signbit(omega) == std::signbit(start) ? power(i) / (2 * omega) : start * infinity;
   }
   if (start == 0) return {true, 0, 0, sharpness};
-  if (limit != 0 && std::signbit(limit) == std::signbit(start))
-    return {false, limit, sharpness > 0 ? start * infinity : 0, 0};
-  const double first = std::min(std::abs(start) / sharpness, 1 / steepest);
-  double a = 0, za = start, b = std::copysign(first, start), zb = z(b);
+  if (limit != 0 && std::signbit(limit) == std::signbit(start)) return {false, limit, moves ? start * infinity : 0, 0};
+  double a = 0, za = z(a), b = std::copysign(std::min(std::abs(start) / sharpness, 1 / steepest), start), zb = za;
+  // Without curvature and with a J whose square is none, z takes longer than any number.
+  if (!std::isfinite(b)) return {true, 0, b, sharpness};
+  zb = z(b);
   while (std::signbit(zb) == std::signbit(start) && zb != 0) {
-    if (!std::isfinite(b)) return {true, 0, b, 0};  // z and J fall together
     a = b;
     za = zb;
     b *= 2;
+    if (!std::isfinite(b)) return {true, 0, b, 0};  // z and J fall together
     zb = z(b);
   }
   FlowEnd end{true, 0, a < b ? numerics::root(z, a, b, za, zb) : numerics::root(z, b, a, zb, za), 0};
-  for (std::size_t i = 0; i < problem.parameters(); ++i)
-    if (power(i) > 0) end.sharpness += power(i) * std::exp(-2 * problem.curvature[i] * end.exponent);
+  for (std::size_t i = 0; i < problem.parameters(); ++i) end.sharpness += std::pow(jacobian(i, end.exponent), 2);
   return end;
 }
 
@@ -124,8 +142,7 @@ double sam_limit(double r, double epsilon, double E) {
 namespace {
 
 FlowEnd end_of_flow(const CanonicalPair& pair) {
-  return flow_end(
-      QuadraticRegression{{1, -pair.epsilon}, pair.residual, {std::sqrt(pair.u), std::sqrt(pair.w)}, MapRule::gd, 0});
+  return flow_end(QuadraticRegression{{1, -pair.epsilon}, pair.residual, {pair.J1, pair.J2}, MapRule::gd, 0});
 }
 
 }  // namespace
@@ -140,12 +157,13 @@ HeldOrbit held_orbit(const CanonicalPair& pair, double r) {
   constexpr int steps = 3000;
   const double mu = pair.mu(), limit = 100 * (1 + pair.u + std::abs(mu));
   HeldOrbit out;
-  double u = pair.u;
+  double J = pair.J1, u = pair.u;
   for (int k = 0; k < steps && u < limit; ++k) {
     const double z = 0.5 * (u - mu);
     if (1 + r * z < 0) out.blind = true;
     const double fall = 1 - z * (1 + r * u + 0.5 * r * r * z * u) * (1 + r * z);
-    u *= fall * fall;
+    J *= fall;
+    u = J * J;
   }
   out.bounded = u < limit;
   return out;
@@ -153,7 +171,7 @@ HeldOrbit held_orbit(const CanonicalPair& pair, double r) {
 
 std::optional<Fate> predicted_fate(const CanonicalPair& pair, double r) {
   if (pair.residual == 0) return Fate::converged;
-  if (pair.u == 0 && pair.w == 0) return Fate::stationary;
+  if (pair.J1 == 0 && pair.J2 == 0) return Fate::stationary;
   const HeldOrbit held = held_orbit(pair, r);
   if (!held.bounded) return Fate::diverged;
   // J falls by the factor 1 - omega z a step.

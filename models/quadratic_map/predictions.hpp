@@ -3,6 +3,7 @@
 /// What the theory says of one-sample quadratic regression without iterating: the end of gradient flow, the limit of
 /// GD's and SAM's sharpness at the edge of stability, and the basins (docs/theory/quadratic-regression.md, sections 1
 /// and 5).
+#include <cmath>
 #include <optional>
 #include <string_view>
 
@@ -16,9 +17,10 @@ namespace edgewise::models::quadratic_map {
 struct CanonicalPair {
   double scale = 1;  ///< c
   double epsilon = 0;
-  double residual = 0;   ///< c z_0
-  double u = 0, w = 0;   ///< J_1^2, J_2^2 along omega = 1, -epsilon
-  double invariant = 0;  ///< E in these units; that of z and u alone where epsilon = 0
+  double residual = 0;                          ///< c z_0
+  double u = 0, w = 0;                          ///< J_1^2, J_2^2 along omega = 1, -epsilon
+  double invariant = 0;                         ///< E in these units; that of z and u alone where epsilon = 0
+  double J1 = std::sqrt(u), J2 = std::sqrt(w);  ///< not 0 where their squares are too small for a double
   /// u - 2 z = W - 2 E, W = w/epsilon: the sharpness at the minimum that epsilon -> 0 leaves.
   double mu() const { return u - 2 * residual; }
   /// T(0) at z = 0 of the same W: W - 2 E + epsilon W. It exceeds 2 where the minimum is unstable.
@@ -36,7 +38,8 @@ struct FlowEnd {
   double sharpness = 0;  ///< T(0) there
 };
 /// Any number of parameters: the only root of z(s) = z_0 - int_0^s T(0), which decreases in s. There is none, and
-/// J -> 0, where J is 0 or all its curvatures have one sign and z - J Q^-1 J'/2 has z's.
+/// J -> 0, where J is 0 or all its curvatures have one sign and z - J Q^-1 J'/2 has z's. J may be of any size: its squares
+/// need not be numbers of double precision.
 FlowEnd flow_end(const QuadraticRegression& problem);
 /// T(0) at the end for P = 2 and omega = (1, -epsilon), docs/theory/quadratic-regression.md (1.3): W - 2E + epsilon W
 /// at the root W of

@@ -253,6 +253,9 @@ TEST_CASE("Lyapunov exponents of a few steps are logarithms of slopes") {
   CHECK(exponent(1, 1) == Approx(std::log(std::abs(slope0))).epsilon(1e-14));
   CHECK(exponent(-1e-200, 1) == Approx(std::log(std::abs(slope0))).epsilon(1e-14));
   CHECK(exponent(5, 2) == Approx(std::log(std::abs(slope0 * slope1)) / 2).epsilon(1e-14));
+  // The second alone, as from where the first has come to.
+  CHECK(lyapunov_exponent(logistic(3.7), std::array{x0}, std::array{1.0}, 2, 1) ==
+        Approx(std::log(std::abs(slope1))).epsilon(1e-14));
   // In the plane the direction turns: (1, 1) -> (2, 3) -> (4, 9) under diag(2, 3).
   Map scaling;
   scaling.size = 2;
@@ -279,6 +282,7 @@ TEST_CASE("what does not fit is refused") {
   CHECK_THROWS_AS(composed(logistic(2), 0), std::invalid_argument);
   CHECK_THROWS_AS(find_cycle(logistic(2), std::array{0.1}, 0, 1e-9), std::invalid_argument);
   CHECK_THROWS_AS(lyapunov_exponent(logistic(2), std::array{0.1}, std::array{0.0}, 5), std::invalid_argument);
+  CHECK_THROWS_AS(lyapunov_exponent(logistic(2), std::array{0.1}, std::array{1.0}, 5, 5), std::invalid_argument);
   Map bare = logistic(2);
   bare.tangent = nullptr;
   CHECK_THROWS_AS(lyapunov_exponent(bare, std::array{0.1}, std::array{1.0}, 5), std::invalid_argument);

@@ -129,6 +129,63 @@ TEST_CASE("orbits that start at rest") {
   CHECK(still.lyapunov_exponent == 0);
 }
 
+TEST_CASE("a J of any size leaves J = 0: where J^2 is no number of double precision, too") {
+  // E = z - J^2/(2 omega) is kept: at z = 0 J^2 = 2 .3 along the curvature that grows it.
+  struct Start {
+    std::vector<double> curvature;
+    double residual;
+  };
+  for (const double J : {1e-100, 1e-140, 1e-145, 1e-150, 1e-154, 1e-160, 1e-170, 1e-200, 1e-300})
+    for (const Start& s : {Start{{1}, -0.3}, {{-1}, 0.3}, {{1, -0.5}, -0.3}, {{-0.5, 1}, -0.3}}) {
+      CAPTURE(J);
+      CAPTURE(s.curvature.size());
+      const QuadraticRegression problem{s.curvature, s.residual, std::vector<double>(s.curvature.size(), J),
+                                        MapRule::gd, 0};
+      const FlowEnd flow = flow_end(problem);
+      CHECK(flow.reaches_minimum);
+      CHECK(flow.sharpness == Approx(0.6).epsilon(1e-9));
+      // J e^(|s|) = sqrt .6
+      CHECK(std::abs(flow.exponent) == Approx(std::log(0.6) / 2 - std::log(J)).epsilon(1e-12));
+      const auto pair = canonical_pair(problem);
+      REQUIRE(pair.has_value());
+      CHECK(predicted_fate(*pair) == Fate::converged);
+      CHECK(predicted_sharpness(*pair) == Approx(0.6).epsilon(1e-9));
+      CHECK(predicted_fate(*pair, 0.1) == Fate::converged);
+      const Outcome out = outcome_of(problem, {});
+      CHECK(out.fate == Fate::converged);
+      CHECK_FALSE(out.edge);
+      CHECK(out.sharpness == Approx(0.6).epsilon(1e-9));
+      // At the minimum: 1 - J^2 across it, 1 along a line of minima.
+      CHECK(out.lyapunov_exponent == Approx(s.curvature.size() == 1 ? std::log(0.4) : 0).epsilon(1e-9).scale(1e-9));
+    }
+  // Beyond the edge: at z = 0 J^2 = 3.
+  const QuadraticRegression beyond{{1}, -1.5, {1e-200}, MapRule::gd, 0};
+  CHECK(flow_end(beyond).sharpness == Approx(3).epsilon(1e-9));
+  CHECK(predicted_fate(*canonical_pair(beyond)) == Fate::persistent_oscillation);
+  CHECK(outcome_of(beyond, {}).fate == Fate::persistent_oscillation);
+  CHECK(outcome_of(beyond, {}).edge);
+  // J falls where the curvature has z's sign, and nothing moves the linear problem in any number of steps.
+  const FlowEnd falling = flow_end({{1}, 0.3, {1e-200}, MapRule::gd, 0});
+  CHECK_FALSE(falling.reaches_minimum);
+  CHECK(falling.residual == 0.3);
+  CHECK(falling.exponent == INFINITY);
+  const FlowEnd linear = flow_end({{0}, -0.3, {1e-200}, MapRule::gd, 0});
+  CHECK(linear.reaches_minimum);
+  CHECK(linear.sharpness == 0);
+  CHECK(linear.exponent == -INFINITY);
+}
+
+TEST_CASE("the exponent is that of where the orbit has come to, not of the way there") {
+  const auto exponent = [](double J, double residual) {
+    return finding<double>(
+        prepare(experiment("[1.0]", std::to_string(residual), "[" + std::to_string(J) + "]", "learning_rate = 0.3"))
+            ->stability(),
+        "lyapunov_exponent");
+  };
+  // Leaves J = 0 by 1.3 a step; at the minimum eta J^2 = 2 .3 + .3 J_0^2 falls by .4 less that.
+  for (const double J : {1e-3, 0.1}) CHECK(exponent(J, -1) == Approx(std::log(0.4 - 0.3 * J * J)).epsilon(1e-6));
+}
+
 TEST_CASE("no curvature: gradient descent with the factor 1 - eta lambda") {
   for (const double size : {1e-30, 1.0, 1e30}) {
     CHECK(fate({0}, size, {1.2}) == Fate::converged);

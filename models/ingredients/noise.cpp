@@ -28,9 +28,14 @@ constexpr double farthest_variance = 1e305;
 /// Draws are cut here, far beyond all that a run can tell from infinity and with room for their squares.
 constexpr double largest_draw = 1e150;
 
-// log(sqrt(pi) z erfcx(z)), z > 0, erfcx(z) = e^{z^2} erfc(z): directly, and for large z by the asymptotic series.
+// erfcx(z) = e^{z^2} erfc(z), and log(sqrt(pi) z erfcx(z)), z > 0, which for large z has an asymptotic series.
+constexpr double asymptotic = 8;
+double log_mills(double z);
+double erfcx(double z) {
+  return z < asymptotic ? std::exp(z * z) * std::erfc(z) : std::exp(log_mills(z)) / (std::sqrt(pi) * z);
+}
 double log_mills(double z) {
-  if (z < 8) return std::log(std::sqrt(pi) * z * std::exp(z * z) * std::erfc(z));
+  if (z < asymptotic) return std::log(std::sqrt(pi) * z * erfcx(z));
   const double inverse = 1 / (2 * z * z);
   double term = 1, sum = 0;
   for (int k = 1; k <= 12; ++k) {
@@ -150,6 +155,16 @@ class Laplace final : public NamedNoise {
     join(nodes, 0, small, 1);
     return nodes;
   }
+  DensitySlope blurred_density(double width, double place, double away) const override {
+    if (b_ < width) return Noise::blurred_density(width, place, away);
+    const double r = std::abs(place + away), narrow = width / b_;
+    // Of the exponentials of positive and of negative eps: e^(narrow^2/2 -+ r/b) erfc((narrow -+ r/width)/sqrt 2)/(4b).
+    const double near = (narrow - r / width) / std::sqrt(2.0), far = (narrow + r / width) / std::sqrt(2.0);
+    const double common = std::exp(-(r / width) * (r / width) / 2);
+    const double positive = near > 0 ? common * erfcx(near) : std::exp(narrow * narrow / 2 - r / b_) * std::erfc(near);
+    const double negative = common > 0 ? common * erfcx(far) : 0;
+    return {(positive + negative) / (4 * b_), std::copysign((positive - negative) / (4 * b_) / b_, -(place + away))};
+  }
   double log_exponential_average(double P) const override { return log_mills(std::sqrt(P / 2) / b_); }
   std::vector<double> sizes() const override { return {b_}; }
 
@@ -164,7 +179,8 @@ class Student final : public NamedNoise {
       : NamedNoise(std::move(name), dof > 2 ? variance : infinity, dof > 4 ? 3 * ((dof - 2) / (dof - 4)) : infinity),
         dof_(dof),
         scale_(scale),
-        nodes_(mixture(0)) {}
+        nodes_(mixture(scale, 0)),
+        unit_(mixture(1, 0)) {}
   double tail_index() const override { return dof_; }
   double draw(random::Stream& stream) const override {
     const double normal = stream.normal();
@@ -180,7 +196,7 @@ class Student final : public NamedNoise {
     return body / (peak * std::sqrt(std::min(dof_, 1e15) * pi) * scale_);
   }
   std::vector<MixtureNode> nodes(const Average& average) const override {
-    if (average.growth > 0) return mixture(average.growth);
+    if (average.growth > 0) return mixture(scale_, average.growth);
     // Beyond the last kink a bounded g is constant, and its average analytic in V^(-1/2) where V is large.
     double reach = average.width * average.width;
     for (const double kink : average.kinks) reach = std::max(reach, kink * kink);
@@ -192,17 +208,33 @@ class Student final : public NamedNoise {
     return nodes;
   }
   double log_exponential_average(double P) const override {
-    if (dof_ == 1) {
-      const double z = scale_ / std::sqrt(2 * P);
-      if (z > 0.1) return log_mills(z) - std::log(std::sqrt(pi) * z);
-    }
-    return log_shrinkage(P, nodes_);
+    return in_units_of_scale(P / scale_ / scale_, std::log(P) - 2 * std::log(scale_));
+  }
+  double log_exponential_average_at(double log_P) const override {
+    const double log_ratio = log_P - 2 * std::log(scale_);
+    return in_units_of_scale(std::exp(log_ratio), log_ratio);
   }
   std::vector<double> sizes() const override { return {scale_}; }
 
  private:
-  std::vector<MixtureNode> mixture(double growth) const {
-    const double square = scale_ * scale_;
+  /// log G(P) by P/scale^2. The variances of the mixture reach the end of the range of doubles, which in units of the scale
+  /// is far out, whatever the scale.
+  double in_units_of_scale(double ratio, double log_ratio) const {
+    constexpr double log_range = 650;
+    if (log_ratio > log_range)
+      return in_units_of_scale(std::exp(log_range), log_range) *
+             std::exp((log_range - log_ratio) * std::min(1.0, dof_ / 2));
+    if (log_ratio < -log_range)
+      return in_units_of_scale(std::exp(-log_range), -log_range) + (log_ratio + log_range) / 2;
+    if (dof_ == 1) {
+      const double z = 1 / std::sqrt(2 * ratio);
+      if (z > 0.1) return log_mills(z) - std::log(std::sqrt(pi) * z);
+    }
+    return log_shrinkage(ratio, unit_);
+  }
+  /// Of t times `scale`.
+  std::vector<MixtureNode> mixture(double scale, double growth) const {
+    const double square = scale * scale;
     // Powers of V must remain numbers, and the node that stands for the rest lies farther out.
     const double most = std::log(growth > 0 ? 1e250 : farthest_variance) / std::max(1.0, growth / 2);
     std::vector<MixtureNode> nodes;
@@ -212,7 +244,7 @@ class Student final : public NamedNoise {
   }
 
   double dof_, scale_;
-  std::vector<MixtureNode> nodes_;
+  std::vector<MixtureNode> nodes_, unit_;
 };
 
 class Uniform final : public NamedNoise {
@@ -483,6 +515,13 @@ const std::array<NoiseKind, 9>& noise_kind_list() {
 }
 
 }  // namespace
+
+double Noise::log_exponential_average_at(double log_P) const {
+  constexpr double farthest = 1e306;
+  const double beyond = log_P - std::log(farthest);
+  if (beyond <= 0) return log_exponential_average(std::exp(log_P));
+  return log_exponential_average(farthest) * std::exp(-beyond * std::min(1.0, tail_index() / 2));
+}
 
 DensitySlope Noise::blurred_density(double width, double place, double away) const {
   DensitySlope out;

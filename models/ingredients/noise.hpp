@@ -58,6 +58,8 @@ class Noise {
   /// log G(P), G(P) = E exp(-eps^2/(2P)), for P > 0, in closed form (docs/theory/sign-and-clip.md, section 0.2). Its relative error
   /// is that of rounding as G -> 1, too.
   virtual double log_exponential_average(double P) const = 0;
+  /// The same by log P, for P beyond all numbers, too, where it falls like P^-1 or with the law's tail.
+  virtual double log_exponential_average_at(double log_P) const;
   double exponential_average(double P) const { return std::exp(log_exponential_average(P)); }  ///< G(P)
   /// Sizes of |eps| at which the law has its features: standard deviations of its normal parts, places of its atoms and
   /// edges, scales of its tails. Empty where eps = 0.

@@ -271,24 +271,27 @@ Process process(const Memory& memory, double batch, const std::function<double(d
   Process out;
   std::size_t count = 0;
   while (count < size - points && log_L[count] > faintest) ++count;
-  Curve log_H{bottom, h, {}};
+  // H and J from here on in units of that t, in which they and it are numbers from end to end; the noise has none.
+  const double first = bottom - middle;
+  Curve log_H{first, h, {}};
   for (std::size_t i = 0; i < count; ++i) {
-    const double t = memory.t(bottom + h * static_cast<double>(i));
+    const double t = memory.t(first + h * static_cast<double>(i));
     out.drift += h / std::sqrt(pi) * std::sqrt(t) * std::exp(log_L[i]) * (1 - beta1) * response[i];
-    log_H.value.push_back(log_L[i] + std::log((1 - beta1) * (1 - beta1) * square[i]) - middle);
+    log_H.value.push_back(log_L[i] + std::log((1 - beta1) * (1 - beta1) * square[i]));
   }
   log_L.resize(count);
   out.F = {bottom, h, std::move(log_L)};
+  out.drift *= std::exp(middle / 2);
 
   // log(sigma + t) lies log(1 + e^-distance) above the larger of their logarithms.
   const auto stride = static_cast<std::size_t>(std::max(1.0, std::floor(2 * finest / h)));
-  Curve log_J{bottom, h * static_cast<double>(stride), {}};
+  Curve log_J{first, h * static_cast<double>(stride), {}};
   const std::size_t places = (count - 1) / stride + 1;
   std::vector<Shifted> above;
   std::vector<double> root(places);
   for (std::size_t d = 0; d < places; ++d) {
     above.emplace_back(std::log1p(std::exp(-log_J.step * static_cast<double>(d))) / h);
-    root[d] = std::exp((bottom + log_J.step * static_cast<double>(d)) / 2);
+    root[d] = std::exp((first + log_J.step * static_cast<double>(d)) / 2);
   }
   for (std::size_t i = 0; i < places && out.F.value[i * stride] > faintest + 10; ++i) {
     double sum = 0;
@@ -395,7 +398,7 @@ AdamCoefficients adam_laws_at(double beta1, double beta2, double batch, const in
   const Process found = process({beta1, beta2, finest}, batch, [&](double log_t) {
     const double wide = log_t > 0 ? log_t + std::log1p(std::exp(-log_t)) : std::log1p(std::exp(log_t));
     const double widened = std::log(P) + wide - log_t;  // log(P + 1/2t)
-    return batch * (log_exponential_average(noise, widened) - 0.5 * wide);
+    return batch * (noise.log_exponential_average_at(widened) - 0.5 * wide);
   });
   return {found.drift / std::sqrt(2 * P), found.noise};
 }

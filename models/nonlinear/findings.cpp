@@ -180,7 +180,7 @@ std::vector<Finding> nonlinear_findings(const NonlinearProblem& p, const ModeSys
   out.push_back({"eta_decrease", 2 * best, "P falls at the start below this learning rate"});
   out.push_back({"eta_stable_step", 1 / (2 * law.a * m.largest()), "2 eta a kappa_max = 1 at the start"});
   if (std::isfinite(noise->variance()))
-    out.push_back({"efficiency", law.a * law.a * (P + noise->variance()) / (law.b * p.batch),
+    out.push_back({"efficiency", efficiency(law, P + noise->variance(), p.batch),
                    "a^2 (P + sigma^2)/(b B) at the start: SGD has 1"});
   out.push_back({"residual_information", residual_information(*noise, P),
                  "J at the start: the ceiling of mu^2/q for any nonlinearity"});

@@ -49,7 +49,7 @@ double log_late_integral(const ingredients::Noise& noise, double P, double batch
   for (; sum == 0 || power * x - std::log(power * step) > largest + std::log(negligible * sum); x -= step) {
     const double wide = x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));  // log(1 + 2tP)
     const double widened = log_P + wide - x;                                             // log(P + 1/2t)
-    const double exponent = power * x + batch * (log_exponential_average(noise, widened) - 0.5 * wide);
+    const double exponent = power * x + batch * (noise.log_exponential_average_at(widened) - 0.5 * wide);
     if (!(exponent > -1e300)) continue;
     if (exponent > largest) {
       sum *= std::exp(largest - exponent);
@@ -79,13 +79,6 @@ ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, cons
 
 ingredients::DensitySlope residual_density(const ingredients::Noise& noise, double P, double r) {
   return noise.blurred_density(std::sqrt(P), r, 0);
-}
-
-double log_exponential_average(const ingredients::Noise& noise, double log_P) {
-  constexpr double farthest = 1e306;
-  const double beyond = log_P - std::log(farthest);
-  if (beyond <= 0) return noise.log_exponential_average(std::exp(log_P));
-  return noise.log_exponential_average(farthest) * std::exp(-beyond * std::min(1.0, noise.tail_index() / 2));
 }
 
 double sign_phi(const ingredients::Noise& noise, double P) {

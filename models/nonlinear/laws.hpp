@@ -20,9 +20,6 @@ ResidualCoefficients residual_coefficients(const ResidualNonlinearity& chi, cons
 /// Density of the residual r = w - eps at r, and its derivative.
 ingredients::DensitySlope residual_density(const ingredients::Noise& noise, double P, double r);
 
-/// log E exp(-eps^2/(2P)) by log P, for any P: beyond the range of doubles by the power at which it falls, to 1e-6.
-double log_exponential_average(const ingredients::Noise& noise, double log_P);
-
 /// phi(P) = (2/pi) E exp(-eps^2/(2P)): the drift of a sign is phi/sqrt(P) (docs/theory/sign-and-clip.md, section 2.1).
 double sign_phi(const ingredients::Noise& noise, double P);
 /// The sign of a mean gradient of `batch` examples ("late"), to first order in what a coordinate has in common with the

@@ -400,7 +400,7 @@ class Solver {
   void effects() {
     Column rate{{"effective_learning_rate", "", "eta a(P): the learning rate of SGD with the same drift"}, {}, {}};
     Column second{{"effective_noise", "", "b(P): what takes the place of (P + sigma^2)/B in the noise"}, {}, {}};
-    Column efficiency{{"efficiency", "1", "a^2 (P + sigma^2)/(b B) per sample: SGD has 1"}, {}, {}};
+    Column efficient{{"efficiency", "1", "a^2 (P + sigma^2)/(b B) per sample: SGD has 1"}, {}, {}};
     Column compression{{"noise_compression", "1", "(pi^2/4) phi^2 (P + sigma^2)/P: 1 for Gaussian noise"}, {}, {}};
     Column variance{{"variance_reduction", "1", "nu = q/(P + sigma^2) of the clipped residual"}, {}, {}};
     Column gain{{"clipping_gain", "1", "mu^2/nu: progress at the best rate over that of SGD"}, {}, {}};
@@ -423,7 +423,7 @@ class Solver {
       if (P_[i] == 0) law.b *= step_at_optimum(problem_).share;
       if (endless) law.a = nan;
       if (P_[i] == 0 && std::isinf(noise_->density(0)))
-        for (Column* column : {&rate, &efficiency, &compression, &variance, &gain, &faster}) column->valid_from = 1;
+        for (Column* column : {&rate, &efficient, &compression, &variance, &gain, &faster}) column->valid_from = 1;
       rate.value.push_back(problem_.rate_at(out_.steps[i]) * law.a);
       second.value.push_back(law.b);
       if (i < powers_.size())
@@ -434,7 +434,7 @@ class Solver {
         threshold.value.push_back(std::isinf(h) ? nan : h);
       }
       if (!finite) continue;
-      efficiency.value.push_back(law.a * law.a * total / (law.b * problem_.batch));
+      efficient.value.push_back(efficiency(law, total, problem_.batch));
       if (problem_.coordinatewise())
         compression.value.push_back(P_[i] == 0 && std::isinf(noise_->density(0)) ? nan : noise_compression(*noise_, P));
       if (example_wise) {
@@ -446,7 +446,7 @@ class Solver {
     }
     if (!problem_.greedy) out_.columns.push_back(std::move(rate));
     out_.columns.push_back(std::move(second));
-    for (Column* column : {&best, &phi, &threshold, &efficiency, &compression, &variance, &gain, &faster})
+    for (Column* column : {&best, &phi, &threshold, &efficient, &compression, &variance, &gain, &faster})
       if (!column->value.empty()) out_.columns.push_back(std::move(*column));
     if (localisation_.size() == P_.size() && !P_.empty())
       out_.columns.push_back(

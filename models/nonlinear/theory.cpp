@@ -40,6 +40,12 @@ ingredients::StepObservation line_search_view(const LawValues& law, const DriftP
   return now;
 }
 
+double efficiency(const LawValues& law, double mean_square, double batch) {
+  // a sqrt(mean_square/B) is of order 1, its factors need not have squares.
+  const double pull = law.a * std::sqrt(mean_square) / std::sqrt(batch);
+  return pull * pull / law.b;
+}
+
 double greedy_rate(const LawValues& law, const DriftPowers& powers, double S) {
   return ingredients::line_search_rule().rate({}, line_search_view(law, powers, S));
 }
@@ -241,9 +247,9 @@ double divergence_scale(const ingredients::Noise& noise, double excess) {
   return excess > 0 ? std::pow(residual_width(noise, excess), 2) : 0;
 }
 
-double averaged_examples(const NonlinearProblem& problem) {
+double root_of_averaged_examples(const NonlinearProblem& problem) {
   const double beta = problem.method == Method::sign_ema ? problem.ema : 0;
-  return problem.batch * (1 + beta) / (1 - beta);
+  return std::sqrt(problem.batch) * std::sqrt((1 + beta) / (1 - beta));
 }
 
 std::string localisation_name(const NonlinearProblem& problem) {
@@ -254,7 +260,7 @@ double localisation(const NonlinearProblem& problem) {
   const double P = problem.covariance.signal();
   if (P <= 0) return 0;
   return largest_pull(problem.covariance) / residual_width(*effective_noise(problem), P) *
-         std::sqrt(averaged_examples(problem));
+         root_of_averaged_examples(problem);
 }
 
 double localisation(const NonlinearProblem& problem, const ModeSystem& modes, std::span<const double> M, double pull,
@@ -280,7 +286,7 @@ double localisation(const NonlinearProblem& problem, const ModeSystem& modes, st
     for (std::size_t i = 0; i < d; ++i)
       most = std::max(most, (mean[i] * mean[i] + spread[i]) / (at.scale[i] * at.scale[i]));
   }
-  return std::sqrt(averaged_examples(problem) * most) / residual_width(*effective_noise(problem), P);
+  return root_of_averaged_examples(problem) * std::sqrt(most) / residual_width(*effective_noise(problem), P);
 }
 
 std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const NonlinearProblem> problem,

@@ -38,6 +38,9 @@ struct NonlinearTheory {
   std::uint64_t seed = 1;                   ///< of the sde
 };
 
+/// a^2 E r^2/(b B), with E r^2 = `mean_square`: progress per example at the best rate over that of SGD.
+double efficiency(const LawValues& law, double mean_square, double batch);
+
 /// What the line search is shown: a Q and b S + c T, both over S; of small steps T = 0.
 ingredients::StepObservation line_search_view(const LawValues& law, const DriftPowers& powers, double S);
 /// The greedy rate, of fastest decrease of P in one step, a Q/(b S + c T).
@@ -153,12 +156,12 @@ std::shared_ptr<const NonlinearProblem> replayable(std::shared_ptr<const Nonline
 /// The modes of the problem's class, merged. One eigendecomposition.
 ModeSystem modes_of(const NonlinearProblem& problem);
 
-/// Examples whose gradients the argument of a sign averages, B: of sign-ema, whose average over (1 + beta)/(1 - beta) steps
-/// has as much less noise, B (1 + beta)/(1 - beta).
-double averaged_examples(const NonlinearProblem& problem);
+/// The root of the number of examples whose gradients the argument of a sign averages, B: of sign-ema, whose average over
+/// (1 + beta)/(1 - beta) steps has as much less noise, B (1 + beta)/(1 - beta).
+double root_of_averaged_examples(const NonlinearProblem& problem);
 /// The name of localisation's value, "sqrt(B) max |rho_i|" with these examples for B.
 std::string localisation_name(const NonlinearProblem& problem);
-/// max_i |rho_i| sqrt(averaged_examples) at the start, rho_i the correlation of x_i with the residual: signs respond
+/// max_i |rho_i| root_of_averaged_examples at the start, rho_i the correlation of x_i with the residual: signs respond
 /// linearly where this is small (docs/theory/sign-and-clip.md, section 3).
 double localisation(const NonlinearProblem& problem);
 /// The same along a trajectory, the root of the largest mean square over runs, from the modes M at excess mse P. Off

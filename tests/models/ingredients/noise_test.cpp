@@ -301,6 +301,44 @@ TEST_CASE("blurred uniform noise: its density and slope on either side, at its e
       }
 }
 
+TEST_CASE("blurred Laplace noise: its density and slope in the middle, far out, under narrow and wide normals") {
+  // By the convolution, a sum of fine steps on either side of the kink.
+  const double b = 1.5;
+  const auto noise = models::ingredients::laplace_noise(2 * b * b);
+  for (const double width : {1e-3, 0.1, 1.0, 1.49, 1.51, 6.0})
+    for (const double at : {0.0, 0.3 * width, -2 * width, 0.7, -1.5, 4.0, 20.0}) {
+      CAPTURE(width);
+      CAPTURE(at);
+      double value = 0, slope = 0;
+      constexpr int cells = 20000;
+      const double from = at - 12 * width, to = at + 12 * width;
+      const auto add = [&](double low, double high) {
+        for (int i = 0; i < cells && low < high; ++i) {
+          const double step = (high - low) / cells, eps = low + (i + 0.5) * step, z = (at - eps) / width;
+          const double mass = std::exp(-std::abs(eps) / b - z * z / 2) / (2 * b * width * std::sqrt(2 * M_PI)) * step;
+          value += mass;
+          slope -= z / width * mass;
+        }
+      };
+      add(from, std::clamp(0.0, from, to));
+      add(std::clamp(0.0, from, to), to);
+      const auto found = noise->blurred_density(width, at, 0);
+      CHECK(found.value == Approx(value).epsilon(1e-6));
+      CHECK(found.slope == Approx(slope).epsilon(1e-5).scale(1e-7));
+    }
+  // Units: of any size, and of a width that is nothing beside it.
+  for (const double unit : {1e-140, 1e140}) {
+    const auto large = models::ingredients::laplace_noise(2 * b * b * unit * unit);
+    CHECK(large->blurred_density(unit, 0.7 * unit, 0).value * unit ==
+          Approx(noise->blurred_density(1, 0.7, 0).value).epsilon(1e-12));
+    CHECK(large->blurred_density(unit, 0.7 * unit, 0).slope * unit * unit ==
+          Approx(noise->blurred_density(1, 0.7, 0).slope).epsilon(1e-12));
+  }
+  const auto sharp = noise->blurred_density(1e-150, b, 0);
+  CHECK(sharp.value == Approx(std::exp(-1.0) / (2 * b)).epsilon(1e-14));
+  CHECK(sharp.slope == Approx(-std::exp(-1.0) / (2 * b * b)).epsilon(1e-14));
+}
+
 TEST_CASE("variance zero draws zero") {
   random::Stream stream(1, 0);
   for (const auto& kind : models::ingredients::noise_kinds()) {

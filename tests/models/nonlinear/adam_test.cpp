@@ -144,6 +144,14 @@ TEST_CASE("laws under any noise are those of the process as it runs") {
              large = adam_laws_at(0.9, 0.97, 2, *laplace_noise(0.7), 0.3);
   CHECK(small.drift == Approx(1e60 * large.drift).epsilon(1e-8));
   CHECK(small.noise == Approx(large.noise).epsilon(1e-8));
+  // Under noise that the risk is nothing beside, steps know no scale of it, and the drift is one over it.
+  const auto wide = adam_laws_at(0.9, 0.97, 2, *cauchy_noise(1e30), 1);
+  for (const double scale : {1e100, 1e140, 1e150}) {
+    CAPTURE(scale);
+    const auto wider = adam_laws_at(0.9, 0.97, 2, *cauchy_noise(scale), 1);
+    CHECK(wider.drift * scale == Approx(1e30 * wide.drift).epsilon(1e-8));
+    CHECK(wider.noise == Approx(wide.noise).epsilon(1e-8));
+  }
   // n forgets a large gradient before m does.
   CHECK_THROWS_AS(adam_laws_at(0.99, 0.9, 1, *student_noise(0.5, 1), 1), std::invalid_argument);
 }

@@ -135,6 +135,14 @@ TEST_CASE("majorities, averages and adam say their numbers") {
   const auto ema = found(p);
   CHECK(number(ema, "ema_gain") / 1e6 == Approx(std::sqrt(2 / pi * 1.9 / 0.1)).epsilon(1e-9));
   CHECK(number(ema, "ema_noise") == Approx(13.2788686994).epsilon(1e-8));
+  // What an endless batch has, at the end of the range of doubles: a^2 (P + sigma^2)/(b B), and the largest correlation
+  // .8/sqrt(P + sigma^2) times the root of 19 B.
+  CHECK(number(ema, "efficiency") == Approx(2 / pi * 19 / 13.2788686994).epsilon(1e-8));
+  CHECK(number(ema, "localisation") == Approx(0.8 / std::sqrt(2.0) * std::sqrt(19e12)).epsilon(1e-12));
+  p.batch = 1.7e308;
+  const auto endless = found(p);
+  CHECK(number(endless, "efficiency") == Approx(number(ema, "efficiency")).epsilon(1e-9));
+  CHECK(number(endless, "localisation") == Approx(0.8 / std::sqrt(2.0) * std::sqrt(19.0) * std::sqrt(1.7e308)));
 }
 
 TEST_CASE("rates of finite steps know what the drift itself costs") {

@@ -7,9 +7,11 @@
 
 #include "linear_algebra/dense.hpp"
 #include "matrices.hpp"
+#include "tests/approx.hpp"
 
 using namespace edgewise::linear_algebra;
 using namespace edgewise::linear_algebra::test;
+using edgewise::tests::Approx;
 
 namespace {
 
@@ -120,9 +122,9 @@ TEST_CASE("a truncated QR factorisation keeps the columns that tell") {
   CHECK(truncated_qr(graded, 1e-12).q.columns() == 3);
   const Qr two = truncated_qr(graded, 1e-6), all = truncated_qr(graded, 0);
   REQUIRE(two.q.columns() == 2);
-  CHECK(std::abs(two.q(0, 0)) == doctest::Approx(1).epsilon(1e-15));
-  CHECK(std::abs(two.q(3, 1)) == doctest::Approx(1).epsilon(1e-15));
-  CHECK(distance(plain_product(two.q, two.r), graded) == doctest::Approx(1e-9).epsilon(1e-6));
+  CHECK(std::abs(two.q(0, 0)) == Approx(1).epsilon(1e-15));
+  CHECK(std::abs(two.q(3, 1)) == Approx(1).epsilon(1e-15));
+  CHECK(distance(plain_product(two.q, two.r), graded) == Approx(1e-9).epsilon(1e-6));
   CHECK(distance(plain_product(all.q, all.r), graded) < 1e-24);
   CHECK(truncated_qr(Matrix(3, 2), 0).q.columns() == 0);
 }

@@ -33,11 +33,11 @@ struct Compressed {
   CompressionError error;
 };
 
-/// Compares two spectra on a logarithmic grid of times (twelve per decade, 0 included).
+/// Compares two spectra on a logarithmic grid of times (twelve per decade, 0 included) and at the tops between them.
 CompressionError compression_error(const Spectrum& nodes, const Spectrum& reference);
 
 /// Replaces the modes of `spectrum` by fewer nodes whose errors are at most `tolerance` at all times: the measured
-/// `CompressionError::worst()` on its grid is 1.1 times smaller.
+/// `CompressionError::worst()` is 1.02 times smaller.
 ///
 /// The eight largest eigenvalues are kept as they are, zero eigenvalues become one mode. A spectrum that cannot be
 /// shortened within the tolerance is returned unchanged but for equal eigenvalues being merged (error 0,

@@ -54,7 +54,7 @@ struct PeriodMap::Impl {
   // noise of each run [run][mode][q].
   std::vector<double> seen;
   std::vector<std::vector<double>> seen_noise;
-  mutable std::vector<double> g, v, S;
+  mutable std::vector<double> g, left, S;
 
   Impl(const PeriodicPhases& given, bool noise, bool whole, std::shared_ptr<Jumps> jumps) {
     if (!jumps) jumps = std::make_shared<Jumps>();
@@ -217,9 +217,10 @@ struct PeriodMap::Impl {
         const auto& [b, i, j] = all.unknown[m];
         const auto& places = all.rep[b];
         columns[m].block = b;
+        const bool resting = all.rest_column != vanishes && b == rest_block;
         const auto add = [&](std::size_t coordinate) {
           Vector& v = columns[m].product.emplace_back();
-          v.resting = all.rest_column != vanishes && b == rest_block && coordinate == all.unknown[all.rest_column].row;
+          v.resting = resting && coordinate == all.unknown[all.rest_column].row;
           for (std::size_t k = 0; k < places.size() && !v.resting; ++k) v.moved[k] = places[k] == coordinate ? 1 : 0;
         };
         add(i);
@@ -452,8 +453,8 @@ struct PeriodMap::Impl {
     for (std::size_t r = 0; r < runs.size(); ++r) {
       enter(r, y, power, noise);
       if (r == 0 && first) *first = runs[r].read(modes, g, S);
-      if (!runs[r].follow(modes, source / shared_unit, g, v)) return false;
-      noise.push_back(v);
+      if (!runs[r].follow(modes, source / shared_unit, g, left)) return false;
+      noise.push_back(left);
     }
     return true;
   }

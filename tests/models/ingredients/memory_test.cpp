@@ -38,7 +38,7 @@ TEST_CASE("what there is ends at the address space that is allowed") {
   // 64 MiB above what is taken.
   std::ifstream in("/proc/self/statm");
   rlim_t pages = 0;
-  REQUIRE(in >> pages);
+  REQUIRE(static_cast<bool>(in >> pages));
   constexpr rlim_t more = 64 << 20;
   rlimit less = before;
   less.rlim_cur = pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE)) + more;

@@ -72,7 +72,9 @@ TEST_CASE("rates over eigenvalues as small as doubles are") {
   };
   const auto one = of("1.0");
   const char* rates[] = {"eta_max", "eta_variance", "eta_typical", "eta_best"};
-  for (const auto& [text, value] : {std::pair{"1e-300", 1e-300}, {"1e-307", 1e-307}}) {
+  for (const auto& given : {std::pair{"1e-300", 1e-300}, {"1e-307", 1e-307}}) {
+    const char* text = given.first;
+    const double value = given.second;
     CAPTURE(text);
     const auto small = of(text);
     for (const char* rate : rates) {

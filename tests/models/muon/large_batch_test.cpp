@@ -68,7 +68,8 @@ TEST_CASE("the nodes of chi^2 have its moments, (2k - 1)!!, and Phi to the state
 }
 
 TEST_CASE("binomial counts follow their law, of many and of few") {
-  for (const auto& [count, share] : {std::pair{12.0, 0.3}, {300.0, 0.02}, {5000.0, 0.97}}) {
+  for (const auto& given : {std::pair{12.0, 0.3}, {300.0, 0.02}, {5000.0, 0.97}}) {
+    const double count = given.first, share = given.second;
     CAPTURE(count);
     const boost::math::binomial_distribution<double> law(count, share);
     constexpr int draws = 4000;

@@ -170,6 +170,8 @@ Outcome outcome_of(const QuadraticRegression& given, const OutcomeOptions& optio
   if (std::ranges::any_of(direction, [](double v) { return v != 0; }))
     out.lyapunov_exponent =
         solvers::lyapunov_exponent(within_invariant(exact), state, direction, followed, followed / 2);
+  // A perturbation that keeps its length, to rounding.
+  if (std::abs(out.lyapunov_exponent) < 1e-13) out.lyapunov_exponent = 0;
   if (settled.fate == solvers::Fate::fixed_point) {
     const bool zero = rest.kind() == Rest::Kind::zero;
     out.fate = !zero ? Fate::stationary : out.edge && problem.residual != 0 ? Fate::after_edge : Fate::converged;

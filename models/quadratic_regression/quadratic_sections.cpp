@@ -97,7 +97,7 @@ void read_given(const Values& data, QuadraticProblem& problem) {
 }
 
 /// Beyond it products of a few of them, which loss, kernel and edges are, leave the range of numbers.
-constexpr double largest_variance = 1e60;
+constexpr double largest_variance = 1e130;
 
 /// Section [data]; what of it is asked whether it was given is read by its name.
 enum class Ensemble { goe, portable, given };

@@ -101,9 +101,9 @@ TEST_CASE("Ctrl-C before the first replica writes nothing and ends with one line
 TEST_CASE("work that never looks up is ended, with a line of its own") {
   const Folder folder;
   const std::string file = folder.file("small.toml", small_experiment);
-  // One step draws a million million examples.
+  // One step draws a thousand million examples.
   const Ended ended =
-      interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "optimizer.batch=1000000000000", "--set",
+      interrupt_after({"simulate", file, "-o", folder / "m.csv", "--set", "optimizer.batch=1000000000", "--set",
                        "noise.law=laplace", "--set", "noise.variance=0.01", "--set", "optimizer.learning_rate=1e-6"},
                       folder / "err", 1.0);
   const std::string err = contents(folder / "err");

@@ -49,9 +49,8 @@ struct PeriodMap::Impl {
   bool couples = false;
   mutable std::vector<NoisyRun> runs;
   std::vector<std::size_t> run_of_phase;  // the noisy run of each entry of the period
-  std::vector<double> row, row_forced;    // readout
-  // The readout before the last phase, if it is taken there: [mode][D + 1] of what the period begins with, and of the
-  // noise of each run [run][mode][q].
+  // The readout: [mode][D + 1] of what the period begins with, and where it is taken before the last phase, of the noise
+  // of each run too, [run][mode][q].
   std::vector<double> seen;
   std::vector<std::vector<double>> seen_noise;
   mutable std::vector<double> g, left, S;
@@ -84,7 +83,6 @@ struct PeriodMap::Impl {
     if (!any) throw std::invalid_argument("renewal: the period has no noisy phase");
     couples = couples && std::ranges::any_of(modes.feedback, [](double f) { return f != 0; });
     list_unknowns();
-    list_readout();
     for (NoisyRun& run : runs) {
       run.step.assign(run.q * run.q * n, 0.0);
       run.in.assign(n * run.q * (D + 1), 0.0);
@@ -94,10 +92,9 @@ struct PeriodMap::Impl {
         run.later.emplace_back(n * run.q * earlier.q, 0.0);
       }
     }
-    if (system.before_last) {
-      seen.assign(n * (D + 1), 0.0);
+    seen.assign(n * (D + 1), 0.0);
+    if (system.before_last)
       for (const NoisyRun& run : runs) seen_noise.emplace_back(n * run.q, 0.0);
-    }
     map.assign(n * D * D, 0.0);
     forces.assign(n * D, 0.0);
     is_finite.assign(n, true);
@@ -126,25 +123,6 @@ struct PeriodMap::Impl {
         for (const double value : system.rest[other]) alone = alone && (other == b || value == 0);
       if (alone) rest_column = m;
     }
-  }
-
-  void list_readout() {
-    row.assign(D, 0.0);
-    row_forced.assign(1, 0.0);
-    for (std::size_t b = 0; b < system.readout.size(); ++b)
-      for (std::size_t k = 0; k < system.sizes[b]; ++k)
-        for (std::size_t l = 0; l < system.sizes[b]; ++l) {
-          const double factor = system.readout[b][k] * system.readout[b][l];
-          if (factor == 0 || rep[b][k] == vanishes || rep[b][l] == vanishes) continue;
-          const double both = constant_value(b, k) * constant_value(b, l);
-          if (both != 0) {
-            row_forced[0] += factor * both;
-            continue;
-          }
-          const std::size_t i = std::min(rep[b][k], rep[b][l]), j = std::max(rep[b][k], rep[b][l]);
-          for (std::size_t m = 0; m < D; ++m)
-            if (unknown[m].block == b && unknown[m].row == i && unknown[m].col == j) row[m] += factor;
-        }
   }
 
   double constant_value(std::size_t block, std::size_t coordinate) const {
@@ -324,7 +302,7 @@ struct PeriodMap::Impl {
       start();
       for (std::size_t p = 0; p < all.system.period.size(); ++p) {
         const PhaseRun& phases = all.system.period[p];
-        if (all.system.before_last && p + 1 == all.system.period.size()) look(mode);
+        if (p == (all.system.before_last ? all.system.period.size() - 1 : 0)) look(mode);
         raise(phases, all.system.modes.x[mode]);
         NoisyRun* run = all.run_of_phase[p] == vanishes ? nullptr : &all.runs[all.run_of_phase[p]];
         if (run) {
@@ -377,7 +355,7 @@ struct PeriodMap::Impl {
       for (std::size_t c = 0; c < columns.size(); ++c) {
         const Column& column = columns[c];
         double value = 0;
-        for (std::size_t b = 0; b < blocks; ++b) {
+        for (std::size_t b = 0; b < all.system.readout.size(); ++b) {
           const auto& by = all.system.readout[b];
           for (std::size_t i = 0; i < by.size(); ++i)
             for (std::size_t j = 0; j < by.size(); ++j)
@@ -552,22 +530,16 @@ double PeriodMap::shared(std::span<const double> y) const {
 std::vector<double> PeriodMap::observed(std::span<const double> y, std::span<const double> power, double source) const {
   const Impl& s = *impl_;
   std::vector<double> out(s.n, 0.0);
-  if (s.system.before_last) {
-    std::vector<std::vector<double>> noise;
-    if (!s.follow(y, source, power, noise, nullptr)) out.assign(s.n, std::numeric_limits<double>::infinity());
-    for (std::size_t i = 0; i < s.n; ++i) {
-      const double* by = s.seen.data() + i * (s.D + 1);
-      for (std::size_t m = 0; m < s.D; ++m) out[i] += by[m] * y[i * s.D + m];
-      if (!power.empty()) out[i] += by[s.D] * power[i];
-      for (std::size_t r = 0; r < noise.size(); ++r)
-        for (std::size_t k = 0; k < s.runs[r].q; ++k)
-          out[i] += s.seen_noise[r][i * s.runs[r].q + k] * noise[r][k * s.n + i];
-    }
-    return out;
-  }
+  std::vector<std::vector<double>> noise;
+  if (s.system.before_last && !s.follow(y, source, power, noise, nullptr))
+    out.assign(s.n, std::numeric_limits<double>::infinity());
   for (std::size_t i = 0; i < s.n; ++i) {
-    for (std::size_t m = 0; m < s.D; ++m) out[i] += s.row[m] * y[i * s.D + m];
-    if (!power.empty()) out[i] += s.row_forced[0] * power[i];
+    const double* by = s.seen.data() + i * (s.D + 1);
+    for (std::size_t m = 0; m < s.D; ++m) out[i] += by[m] * y[i * s.D + m];
+    if (!power.empty()) out[i] += by[s.D] * power[i];
+    for (std::size_t r = 0; r < noise.size(); ++r)
+      for (std::size_t k = 0; k < s.runs[r].q; ++k)
+        out[i] += s.seen_noise[r][i * s.runs[r].q + k] * noise[r][k * s.n + i];
   }
   return out;
 }

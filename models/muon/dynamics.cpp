@@ -109,8 +109,7 @@ void MatrixDynamics::build_pairs(const CoefficientOptions& options) {
   if (problem_.rank() < 2)
     throw std::invalid_argument(
         "data.output_alpha: the deterministic equivalent needs gradients of rank 2 or more, and all outputs but one "
-        "have "
-        "a variance of 0 to rounding; theory.coefficients = \"null\" measures them");
+        "have a variance of 0 to rounding; theory.coefficients = \"null\" measures them");
   // The drift is known; the noise of a pair is not a product, and is measured (docs/theory/muon-phases.md, section
   // 3.4).
   build_measured(options);

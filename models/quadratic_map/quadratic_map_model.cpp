@@ -153,8 +153,7 @@ class QuadraticMapProblem final : public Problem {
          "eta lambda at the end; its mean over 512 steps where z oscillates"},
         {"lyapunov_exponent", found.lyapunov_exponent,
          "per step, of a perturbation of the parameters, where the orbit has come to; 0 along a line of minima, above "
-         "0 in "
-         "chaos"},
+         "0 in chaos"},
         {"sharpness_edge", edge_of(problem_), "eta lambda at the edge: 2 of GD, T* of SAM"}};
     if (has_invariant(problem_)) {
       out.push_back({"invariant", invariant(problem_, start) / eta, "E = z - J Q^-1 J'/2"});

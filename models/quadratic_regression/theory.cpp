@@ -124,10 +124,10 @@ Trajectory by_memory(const QuadraticProblem& problem, const QuadraticTheory& the
                         limit.learning_rate.back(), t));
     }
   }
-  if (theory.memory_limit > 0) limit.memory_limit = ingredients::bytes_of_gibibytes(theory.memory_limit);
   // As a run: relative to what it starts from, its residuals of variance sz2.
   limit.largest_loss = std::max(limit.largest_loss, 0.5 * quadratic_divergence * limit.ensemble.residual_variance);
   if (theory.memory_limit > 0) {
+    limit.memory_limit = ingredients::bytes_of_gibibytes(theory.memory_limit);
     const auto n = static_cast<double>(limit.steps) + 1;
     if (const auto said = ingredients::too_much_memory(sizeof(double) * 2 * n * (n + 1)))
       throw std::invalid_argument(fmt::format("time.steps: a memory of {} steps needs {}", limit.steps, *said));
